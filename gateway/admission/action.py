@@ -1,7 +1,8 @@
-"""What enforcement wants done, as values: forward, answer, or withhold.
+"""The actions that enforcement returns, as values: forward, answer, or withhold.
 
-Rule 1: a `Permit` is made by `permit` alone, from an `Admit` and the journal's receipt: no record, no way upstream.
-Rule 2: an `Admit` is made by enforcement alone, from a decision whose outcome is `allow`.
+Rule 1: only `permit` makes a `Permit`, from an `Admit` and the journal's receipt. Without a record nothing is
+forwarded.
+Rule 2: only enforcement makes an `Admit`, from a decision with outcome `allow`.
 Rule 3: actions are interpreted in exactly one place, `gateway.server`.
 """
 
@@ -18,29 +19,29 @@ _MINT: Final = object()
 
 
 class Outbound(Struct, frozen=True, kw_only=True):
-    """What would be sent to the upstream: the bytes that were judged, and the headers that may travel."""
+    """The request for the upstream: the bytes that were judged, and the headers that may be forwarded."""
 
     verb: Literal["POST", "GET", "DELETE"]
     server: str
     headers: tuple[tuple[str, str], ...]
     body: bytes = b""
     subject: str = ""
-    """File name of the principal's own credential below the server's name; empty where there is none."""
+    """File name of the principal's own credential below the server's name; empty if there is none."""
     request_id: str | int | None = None
     era: Literal["modern", "legacy"] = "legacy"
     repeatable: bool = False
-    """Whether this is the gateway's own list request, which may be sent twice; false for all that a client sent."""
+    """True for the gateway's own list request, which may be sent twice; false for everything that a client sent."""
 
 
 class Permit:
-    """The value that lets bytes go upstream; it cannot be made outside this module."""
+    """The value that allows bytes to go upstream. It cannot be made outside this module."""
 
     __slots__ = ("outbound", "receipt", "route")
 
     def __init__(self, *, route: Route, outbound: Outbound, receipt: Receipt, mint: object) -> None:
-        """Take the three parts; any other mint than this module's own is a programming error."""
+        """Store the three parts. Any mint other than this module's own is a programming error."""
         if mint is not _MINT:
-            message = "a permit is made by gateway.admission.action.permit only"
+            message = "only gateway.admission.action.permit may make a permit"
             raise TypeError(message)
         self.route: Final = route
         self.outbound: Final = outbound
@@ -55,7 +56,7 @@ class Admit(Struct, frozen=True, kw_only=True):
 
 
 class Forward(Struct, frozen=True):
-    """Send what the permit covers, and relay the reply."""
+    """Send the request of the permit, and relay the reply."""
 
     permit: Permit
 
@@ -67,38 +68,38 @@ class Answer(Struct, frozen=True, kw_only=True):
     body: bytes = b""
     headers: tuple[tuple[str, str], ...] = ()
     code: str = ""
-    """The public code of the refusal that this tells; empty for an answer of the upstream's."""
+    """The public code of the refusal in this answer; empty if the answer is the upstream's."""
     final: bool = False
-    """True if this answers the open request: the reply of the upstream is over with it."""
+    """True if this answers the open request, which ends the upstream's reply."""
     removed_instructions: RemovedInstructions | None = None
-    """The server's instructions that were removed, as they are not the pinned ones; null if none were."""
+    """The server's instructions that were removed because they are not the pinned ones; null if none were."""
     result: ResultType | None = None
-    """What the result is that this delivers; null if this delivers none."""
+    """The type of the result in this answer; null if it has no result."""
     hidden: int = 0
     """Items of a list that policy hides from the client."""
 
 
 class Withhold(Struct, frozen=True):
-    """Drop the message: the client gets 202, the upstream nothing."""
+    """Drop the message: the client gets 202, and the upstream gets nothing."""
 
     detail: str = ""
-    """Why a server's message is dropped, if it is not a message for this channel; empty if policy hides it."""
+    """Reason to drop a server's message that does not belong on this channel; empty if policy hides it."""
 
 
 Action = Forward | Answer | Withhold
 
 
 def permit(admit: Admit, receipt: Receipt) -> Forward:
-    """Return the way upstream for an admitted message whose record is in the journal."""
+    """Return the permit for an admitted message whose record is in the journal."""
     return Forward(Permit(route=admit.route, outbound=admit.outbound, receipt=receipt, mint=_MINT))
 
 
 def again(held: Permit, outbound: Outbound) -> Forward:
-    """Return the way upstream for a message that the method table lets pass on an earlier permit of its sender.
+    """Return the permit for a message that the method table allows on an earlier permit of its sender.
 
-    Used for `ping` and the notifications that are not asked about, and for our own refusals of a server's request.
+    Used for `ping`, for the notifications that need no decision, and for the gateway's refusals of a server's request.
     """
     if outbound.server != held.outbound.server:
-        message = "a permit holds for its own server only"
+        message = "a permit is valid for its own server only"
         raise ValueError(message)
     return Forward(Permit(route=held.route, outbound=outbound, receipt=held.receipt, mint=_MINT))

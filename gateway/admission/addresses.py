@@ -1,4 +1,4 @@
-"""The address of a caller as policies read it: one of IPv4 in IPv6 form (`::ffff:192.0.2.1`) is the IPv4 address."""
+"""The address of a caller as policies read it. An IPv4 address in IPv6 form (`::ffff:192.0.2.1`) becomes IPv4."""
 
 import ipaddress
 from typing import Final
@@ -7,7 +7,7 @@ _MAPPED: Final = "::ffff:"
 
 
 def plain_address(text: str) -> str:
-    """Return an IPv4 address for one in IPv6 form, and every other text as it is."""
+    """Return the IPv4 address for one in IPv6 form, and any other text unchanged."""
     if not text.lower().startswith(_MAPPED):
         return text
     try:

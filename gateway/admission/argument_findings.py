@@ -1,6 +1,6 @@
-"""All that is found out about the arguments of a call: whether they match, what was not checked, and what is wrong.
+"""The findings about a call's arguments: whether they match, which keywords were not checked, and the mismatches.
 
-Rule 1: looking for reasons is bounded: large arguments are not searched, a costly schema gives the first reason only.
+Rule 1: the search for reasons is bounded. Large arguments are not searched, and a costly schema gives only one reason.
 """
 
 from collections.abc import Mapping
@@ -15,9 +15,9 @@ from gateway.admission.policy_input import ArgumentError, SchemaCheck
 from gateway.admission.usable_schema import MOST_NAMED
 
 LARGEST: Final = 32_768
-"""Bytes of a value that is searched for reasons."""
+"""Largest value, in bytes, that is searched for reasons."""
 _EVERY: Final = 50_000
-"""Schema steps times bytes up to which every reason is looked for."""
+"""Limit of schema steps times bytes up to which all reasons are searched."""
 
 
 class Findings(Struct, frozen=True, kw_only=True):

@@ -1,9 +1,9 @@
-"""What can be said of a call's arguments against the schema that the server presents.
+"""The check of a call's arguments against the schema that the server presents.
 
-Rule 1: what of a schema cannot be used is left out, and named; the rest is checked.
-Rule 2: a schema that may cost more than a call is worth gives `uncheckable`, never `match`.
-Rule 3: a key that folds onto a declared or a neighboring key without being equal is named, for the caller to refuse:
-servers in some languages read it as that other key.
+Rule 1: a part of the schema that cannot be used is left out and named; the rest is checked.
+Rule 2: a schema that may take too long for one call gives `uncheckable`, never `match`.
+Rule 3: a key that folds onto a declared or neighboring key without being equal is named, so that the caller can refuse
+it. Servers in some languages read it as that other key.
 """
 
 import unicodedata
@@ -34,16 +34,16 @@ from gateway.admission.usable_schema import Unchecked, UsableSchema, usable
 from gateway.protocol.key_folding import fold as plain_fold
 
 BUDGET: Final = 3_000_000
-"""Most steps that a check may take by `schema_costs`: a step is about 10 ns, and nothing else runs meanwhile, so that
-this is about 30 ms. A flat schema of 1,000 strings with 1,000 of them takes 6,000 steps."""
+"""Most steps of one check, by `schema_costs`. A step is about 10 ns, so this is about 30 ms, and the check blocks
+everything else. A flat schema of 1,000 strings with 1,000 of them takes 6,000 steps."""
 _WALK: Final = 200_000
-"""Most subschemas that are looked at for keys that fold, in Python: about 100 ns each."""
+"""Most subschemas that are searched for keys that fold, in Python: about 100 ns each."""
 
 MOST_VALUES: Final = 10_000
-"""Values of a schema that is looked at, at all depths; larger ones would hold the gateway for too long."""
+"""Most values of a schema that is read, at all depths. A larger schema would block the gateway for too long."""
 
 _WIDE: Final = 256
-"""Longest key whose compatibility forms are folded too: NFKC can make a text 18 times as long."""
+"""Longest key whose compatibility forms are also folded: NFKC can make a text 18 times as long."""
 
 
 class Checker(Struct, frozen=True, kw_only=True):
@@ -51,23 +51,23 @@ class Checker(Struct, frozen=True, kw_only=True):
 
     presented: Any = None
     schema: Schema | None = None
-    """The presented schema, for the names that it declares; null if it is not understood well enough for them."""
+    """The presented schema, for the names that it declares; null if it is not understood well enough for that."""
     usable: UsableSchema = UsableSchema(schema=True)
     cost: int = 1
-    """Subschemas of the usable part, those that are referred to several times counted as often."""
+    """Number of subschemas of the usable part. One that is referenced several times counts each time."""
     by_value: Extent = Extent(values=1)
-    """The most that the usable part costs for one value."""
+    """The highest cost of the usable part for one value."""
     validator: Validator | None = None
     formats: Validator | None = None
-    """Asserts formats as well; null for a schema without any."""
+    """Validator that also asserts formats; null for a schema without formats."""
     spelled: frozenset[str] = frozenset()
-    """The folded forms of the property names that the schema declares anywhere."""
+    """The folded forms of all property names that the schema declares."""
     plain: frozenset[str] = frozenset()
-    """Those names that no other declared name folds onto."""
+    """The declared names that no other declared name folds onto."""
 
 
 def compiled(presented: Any) -> Checker:
-    """Return the checker of a presented JSON Schema; draft 2020-12 if it does not name another."""
+    """Return the checker of a presented JSON Schema, read as draft 2020-12 unless it names another draft."""
     if size(presented) > MOST_VALUES:
         part, validator = _nothing(f"has more than {MOST_VALUES} values")
         return Checker(presented=presented, usable=part, validator=validator)
@@ -98,12 +98,12 @@ def check_value(checker: Checker, value: Any) -> SchemaCheck:
 
 
 def check_formats(checker: Checker, arguments: Mapping[str, Any]) -> SchemaCheck:
-    """Return whether arguments have the formats that the presented schema names; `none` if it names none."""
+    """Return whether arguments have the formats that the presented schema names; `none` if it names no format."""
     return _checked(checker, checker.formats, arguments) if checker.formats is not None else "none"
 
 
 def folded_key(checker: Checker, arguments: Mapping[str, Any]) -> str | None:
-    """Return a key that some server may read as another one (Rule 3), the outermost first; null where there is none."""
+    """Return a key that some servers may read as another one (Rule 3), the outermost first; null if there is none."""
     suspect = _suspect(checker, arguments)
     if suspect is None or checker.schema is None:
         return suspect
@@ -111,32 +111,32 @@ def folded_key(checker: Checker, arguments: Mapping[str, Any]) -> str | None:
 
 
 def measure(arguments: Mapping[str, Any], schema: SchemaCheck) -> ArgumentsMeta:
-    """Return the measures of arguments: bytes and digest of their RFC 8785 JSON, and how deep they nest."""
+    """Return the measures of arguments: bytes and digest of their RFC 8785 JSON, and their depth."""
     return measured(canonical(arguments), arguments, schema)
 
 
 def measured(text: bytes, arguments: Mapping[str, Any], schema: SchemaCheck) -> ArgumentsMeta:
-    """Return the measures of arguments whose RFC 8785 JSON is at hand."""
+    """Return the measures of arguments whose RFC 8785 JSON is already available."""
     return ArgumentsMeta(bytes=len(text), digest=digest_of_bytes(text), depth=depth(arguments), schema=schema)
 
 
 def fold(key: str) -> str:
-    """Return the form in which two keys are equal that some JSON reader, or some eye, takes for one."""
+    """Return the form in which two keys are equal if a JSON reader or a person may take one for the other."""
     wide = not key.isascii() and len(key) <= _WIDE
     return plain_fold(unicodedata.normalize("NFKC", key) if wide else key)
 
 
 def _usable(presented: Any) -> tuple[UsableSchema, Validator | None]:
-    """Return what can be used of a schema, with its validator: nothing of one that the library does not take."""
+    """Return the usable part of a schema with its validator; nothing is usable if the library rejects the schema."""
     part = usable(presented, is_pattern)
     validator = compiled_schema(part.schema, formats=False)
     if validator is not None:
         return part, validator
-    return _nothing("has a value that the validator does not take, such as text that is not Unicode")
+    return _nothing("has a value that the validator does not accept, such as text that is not Unicode")
 
 
 def _nothing(why: str) -> tuple[UsableSchema, Validator | None]:
-    """Return a schema of which nothing can be used, with a validator that accepts everything."""
+    """Return a schema without any usable part, with a validator that accepts everything."""
     unchecked = (Unchecked("", why),)
     return UsableSchema(schema=True, unchecked=unchecked), compiled_schema(schema=True, formats=False)
 
@@ -158,7 +158,7 @@ def _checked(checker: Checker, validator: Validator | None, value: Any) -> Schem
 
 
 def _suspect(checker: Checker, arguments: Mapping[str, Any]) -> str | None:
-    """Return a key that has another spelling in the schema or beside it, at any depth; quick, and too wide."""
+    """Return a key with another spelling in the schema or next to it, at any depth. Fast, with false positives."""
     for value in nodes(arguments):
         if is_object(value) and (rest := [key for key in value if key not in checker.plain]):
             folds = Counter(map(fold, rest))
@@ -168,7 +168,7 @@ def _suspect(checker: Checker, arguments: Mapping[str, Any]) -> str | None:
 
 
 class _Place(Struct, frozen=True):
-    """The subschemas that may judge a value, the names that they declare, and the folded forms of those."""
+    """The subschemas that may judge a value, the names that they declare, and the folded forms of these names."""
 
     here: list[Part]
     names: set[str]
@@ -176,9 +176,9 @@ class _Place(Struct, frozen=True):
 
 
 def _folded(schema: Schema, arguments: Mapping[str, Any], suspect: str) -> Iterator[str]:
-    """Return the keys that fold onto another, level by level; `suspect` if the search takes too long to be sure.
+    """Return the keys that fold onto another, level by level; `suspect` if a complete search takes too long.
 
-    Elements of one list share a look at the schema.
+    The elements of one list share one lookup in the schema.
     """
     looks = 0
     known: dict[tuple[int, ...], _Place] = {}
@@ -201,7 +201,7 @@ def _folded(schema: Schema, arguments: Mapping[str, Any], suspect: str) -> Itera
 
 
 def _placed(schema: Schema, parts: list[Any], known: dict[tuple[int, ...], _Place]) -> _Place:
-    """Return the place of subschemas; they live as long as the schema, so their identity names them."""
+    """Return the cache key of subschemas. Their identity is enough, because they live as long as the schema."""
     identity = tuple(map(id, parts))
     if identity not in known:
         here = schema.here(parts)
@@ -211,7 +211,7 @@ def _placed(schema: Schema, parts: list[Any], known: dict[tuple[int, ...], _Plac
 
 
 def _folded_here(place: _Place, keys: list[str]) -> Iterator[str]:
-    """Return the keys of one object that are not declared, and fold onto a declared name or another key."""
+    """Return the keys of one object that are not declared and fold onto a declared name or another key."""
     alike = Counter(map(fold, keys))
     for key in keys:
         if key not in place.names and (fold(key) in place.folds or alike[fold(key)] > 1):

@@ -1,8 +1,9 @@
-"""Capabilities as policy sees them: what each side says it can do, stated as the messages that it is for.
+"""Capabilities as policy sees them: each one is stated as the message that uses it.
 
-Rule 1: nothing is added and nothing kept is changed; what policy refuses as a whole is left out (PROTOCOL section 8).
-Rule 2: an extension that the gateway does not know is one that it cannot judge, and is left out on both sides.
-Rule 3: what some reader takes for a capability of the table, and is not spelled like it, is left out.
+Rule 1: nothing is added, and a kept capability is not changed; one that policy refuses is left out whole (PROTOCOL
+section 8).
+Rule 2: the gateway cannot judge an extension that it does not know, and leaves it out on both sides.
+Rule 3: a key that some readers take for a capability of the table, but that is spelled differently, is left out.
 """
 
 from collections.abc import Collection, Mapping
@@ -21,17 +22,17 @@ OF_SERVER: Final[Mapping[str, str]] = {
     "completions": "completion/complete",
     "logging": "logging/setLevel",
 }
-"""A server's capability, and the method that stands for it."""
+"""A server's capability, and its representative method."""
 OF_CLIENT: Final[Mapping[str, str]] = {
     "sampling": "sampling/createMessage",
     "elicitation": "elicitation/create",
     "roots": "roots/list",
     "tasks": "tasks/get",
 }
-"""A client's capability, and the request that a server makes of it."""
+"""A client's capability, and the server request that uses it."""
 TASKS: Final = "tasks"
 TASKS_EXTENSION: Final = "io.modelcontextprotocol/tasks"
-"""Tasks of servers: a capability in revision 2025-11-25, an extension of both sides later."""
+"""Tasks of servers: a capability in revision 2025-11-25, an extension of both sides in later revisions."""
 _READ_TASK: Final = "tasks/get"
 EXTENSIONS: Final = frozenset(
     f"io.modelcontextprotocol/{name}"
@@ -43,20 +44,20 @@ _SPELLED: Final = {fold(name): name for name in (*OF_SERVER, *OF_CLIENT, _EXTENS
 
 
 def of_server(inbound: Inbound, capabilities: Mapping[str, Any]) -> dict[str, Item | None]:
-    """State those of a server's capabilities that policy knows, each named by itself; null: not in this revision."""
+    """Return the server's capabilities that policy knows, each as a target; null if the revision does not have it."""
     stated = {key: _item(inbound, method, key) for key, method in OF_SERVER.items() if key in capabilities}
     tasks = {TASKS: tasks_item(inbound)} if TASKS in capabilities else {}
     return {**stated, **tasks, **_extended(inbound, capabilities)}
 
 
 def of_client(inbound: Inbound, capabilities: Mapping[str, Any]) -> dict[str, Item | None]:
-    """State those of a client's capabilities that servers use, each as the request that a server would make."""
+    """Return the client's capabilities that servers use, each as the request that a server would send."""
     stated = {key: _item(inbound, method, method) for key, method in OF_CLIENT.items() if key in capabilities}
     return {**stated, **_extended(inbound, capabilities)}
 
 
 def tasks_item(inbound: Inbound) -> Item | None:
-    """State the use of a server's tasks as the call that reads one; null if the revision has no tasks.
+    """Return the use of a server's tasks as the call that reads one; null if the revision has no tasks.
 
     Policy judges all tasks of a server alike, so the name of the task does not matter.
     """
@@ -67,7 +68,7 @@ def tasks_item(inbound: Inbound) -> Item | None:
 
 
 def _extended(inbound: Inbound, capabilities: Mapping[str, Any]) -> dict[str, Item | None]:
-    """State the extensions by which one side uses the other's tasks."""
+    """Return the extensions by which one side uses the other's tasks, as policy questions."""
     extensions = as_object(capabilities.get(_EXTENSIONS)) or {}
     return {TASKS_EXTENSION: tasks_item(inbound)} if TASKS_EXTENSION in extensions else {}
 
@@ -78,7 +79,7 @@ def _item(inbound: Inbound, method: str, name: str) -> Item:
 
 
 def without(capabilities: Mapping[str, Any], refused: Collection[str]) -> dict[str, Any]:
-    """Return the capabilities but for the refused ones, and of the extensions only those that can be judged."""
+    """Return the capabilities without the refused ones, and only those extensions that can be judged."""
     kept = {key: value for key, value in capabilities.items() if key not in refused and _spelled(key)}
     extensions = as_object(kept.get(_EXTENSIONS))
     if extensions is not None:

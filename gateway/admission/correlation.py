@@ -1,10 +1,10 @@
-"""What joins a record to other systems: the request's id, and the trace and conversation that the client names.
+"""Ids that join a record to other systems: the request's id, and the trace and conversation that the client names.
 
-Rule 1: trace and conversation are only the client's word. They are in the record, which says so, and nowhere else: no
-decision, log line or file name is made of them.
-Rule 2: what is malformed, too long, ambiguous or looks like a secret is left out, never repaired.
-Rule 3: headers come before `_meta`, and `traceparent` (W3C Trace Context) and `baggage` (W3C Baggage) mean the same in
-both (SEP-414).
+Rule 1: trace and conversation are unverified. They appear only in the record, which marks them so: no decision, log
+line or file name is made from them.
+Rule 2: an id that is malformed, too long, ambiguous or looks like a secret is left out, never repaired.
+Rule 3: headers take precedence over `_meta`. `traceparent` (W3C Trace Context) and `baggage` (W3C Baggage) mean the
+same in both (SEP-414).
 """
 
 import re
@@ -30,7 +30,7 @@ _BAGGAGE_MEMBERS: Final = 64
 
 
 class Correlation(Struct, frozen=True, kw_only=True):
-    """Ids of other systems; empty if there is none. `unverified` names those that are only the client's word."""
+    """Ids of other systems; empty if there is none. `unverified` names those that the client only claims."""
 
     request_id: str = ""
     trace_id: str = ""
@@ -39,12 +39,12 @@ class Correlation(Struct, frozen=True, kw_only=True):
 
 
 def unread(request_id: str, *, given: bool) -> Correlation:
-    """Return the ids of a message that is not read; `given` is true if the client chose the request id."""
+    """Return the ids of a message that was not read; `given` is true if the client chose the request id."""
     return Correlation(request_id=request_id, unverified=("request_id",) if given else ())
 
 
 def is_request_id(text: str) -> bool:
-    """Return whether a client's `x-request-id` may be taken over: up to 64 letters, digits, `.`, `_` and `-`."""
+    """Return whether a client's `x-request-id` is valid: up to 64 letters, digits, `.`, `_` and `-`."""
     return _REQUEST_ID.fullmatch(text) is not None and scrubbed(text) == text
 
 
@@ -67,7 +67,7 @@ def correlation_of(headers: Headers, params: Mapping[str, Any], request_id: str,
 
 
 def _conversation(baggage: str | None, meta: Mapping[str, Any]) -> str:
-    """Return the first name of the conversation that can be used; empty if there is none."""
+    """Return the first usable conversation id; empty if there is none."""
     candidates: list[object] = [*_named(baggage), *(meta.get(key) for key in _META), *_named(meta.get("baggage"))]
     return next((text for text in candidates if _is_conversation(text)), "")
 
@@ -77,7 +77,7 @@ def _is_conversation(text: object) -> TypeGuard[str]:
 
 
 def _named(baggage: object) -> list[str]:
-    """Return the conversations that a baggage names; none if it is too large or names one of them twice."""
+    """Return the conversation ids of a baggage header; none if it is too large or names one of them twice."""
     if not isinstance(baggage, str) or len(baggage) > _BAGGAGE_BYTES or baggage.count(",") >= _BAGGAGE_MEMBERS:
         return []
     found: dict[str, list[str]] = {}

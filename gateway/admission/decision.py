@@ -1,7 +1,7 @@
 """OPA's answer, `mcp.decision/v1` and `mcp.listing/v1` (DESIGN section 4).
 
-Rule 1: a reply is decoded into these types or it is a failure; nothing is read from a reply that does not fit.
-Rule 2: nothing, an unknown shape and an allow without grounds or route are denials.
+Rule 1: a reply decodes into these types or it is a failure. Nothing is read from a reply that does not fit.
+Rule 2: a missing reply, an unknown shape and an allow without grounds or route are denials.
 """
 
 from typing import Any, Literal
@@ -13,7 +13,7 @@ Severity = Literal["low", "medium", "high", "critical"]
 
 
 class Reason(Struct, frozen=True, kw_only=True):
-    """Why a message does not pass: one requirement that was not met, or a failure of our own."""
+    """One reason for a refusal: a requirement that is not met, or a failure of the gateway."""
 
     requirement: str
     message: str
@@ -22,7 +22,7 @@ class Reason(Struct, frozen=True, kw_only=True):
 
 
 class Ground(Struct, frozen=True, kw_only=True):
-    """A rule that admitted or refused, with whom to ask about it."""
+    """A rule that admitted or refused, with its owner."""
 
     rule: str
     effect: str
@@ -32,7 +32,7 @@ class Ground(Struct, frozen=True, kw_only=True):
 
 
 class Obligation(Struct, frozen=True, kw_only=True):
-    """What must be done when the message passes; none is implemented yet, so any is a denial."""
+    """An action that must be taken when the message passes. None is implemented yet, so any obligation is a denial."""
 
     requirement: str
     type: str
@@ -49,7 +49,7 @@ class ResolvedAgent(Struct, frozen=True, kw_only=True):
 
 
 class ResolvedServer(Struct, frozen=True, kw_only=True):
-    """The catalog's word on the server."""
+    """The catalog entry of the server."""
 
     id: str
     trust: str = ""
@@ -57,7 +57,7 @@ class ResolvedServer(Struct, frozen=True, kw_only=True):
 
 
 class Resolved(Struct, frozen=True, kw_only=True):
-    """What OPA joined from the bundle; null where the bundle has no such entry."""
+    """Facts that OPA joined from the bundle; null if the bundle has no such entry."""
 
     agent: ResolvedAgent | None = None
     server: ResolvedServer | None = None
@@ -67,34 +67,34 @@ class Resolved(Struct, frozen=True, kw_only=True):
     data: list[str] | None = None
     """The data classes of the target; null if they are unknown, or if the environment lists none."""
     reach: str | None = None
-    """How far the target reaches, `internal` or `external`; null if nothing says it."""
+    """Reach of the target, `internal` or `external`; null if it is not stated."""
 
 
 class Credential(Struct, frozen=True, kw_only=True):
-    """The name of the upstream credential; the gateway reads its value from the secrets directory."""
+    """The name of the upstream credential. The gateway reads its value from the secrets directory."""
 
     name: str
     per: Literal["shared", "principal"]
 
 
 class Route(Struct, frozen=True, kw_only=True):
-    """Where an allowed message goes; there is no other source of upstream addresses."""
+    """The upstream address of an allowed message. Upstream addresses have no other source."""
 
     url: str
     credential: Credential | None = None
     timeout_s: float = 60
     large_results: bool = False
     normal_uris: bool = False
-    """True where the policy matches resources in normal form, so that other spellings of them may pass."""
+    """True if the policy matches resources in normal form, so that other spellings of them may pass."""
     check_output: bool = False
-    """True where a tool's `structuredContent` must fit the output schema that the server presents."""
+    """True if a tool's `structuredContent` must fit the output schema that the server presents."""
     instructions: str = "any"
-    """The digest that the server's `instructions` must have; `any` (as in answers of older policies) compares nothing,
-    `none` lets no text pass."""
+    """The required digest of the server's `instructions`. `any` (also in answers of older policies) compares nothing,
+    `none` passes no text."""
 
 
 class NeededFacts(Struct, frozen=True, kw_only=True):
-    """Facts that the policy reads of a string argument, or of the strings of a list, and that the question lacks."""
+    """Facts about a string argument, or about the strings of a list, that the policy reads and the question lacks."""
 
     path: str
     """A JSON pointer into the arguments."""
@@ -102,7 +102,7 @@ class NeededFacts(Struct, frozen=True, kw_only=True):
 
 
 class Decision(Struct, frozen=True, kw_only=True):
-    """One decision; `route` is present on an allow only."""
+    """One decision. Only an allow has a `route`."""
 
     schema: Literal["mcp.decision/v1"]
     outcome: Literal["allow", "hold", "deny"]
@@ -115,13 +115,13 @@ class Decision(Struct, frozen=True, kw_only=True):
     observe: bool = False
     """True while `data.environment.observe` is in force."""
     reads: list[str] = []
-    """What this policy reads of arguments, claims and headers on this server: JSON pointers into the policy input."""
+    """Arguments, claims and headers that this policy reads on this server, as JSON pointers into the policy input."""
     record: Word = ""
-    """What the catalog wants recorded of the arguments; empty if it does not say."""
+    """The recording level that the catalog sets for the arguments; empty if it sets none."""
     needs_definition: bool = False
-    """True if policy may refuse only because the definition could not be seen; absent in answers of older policies."""
+    """True if policy may refuse only because the definition was not seen; absent in answers of older policies."""
     needs_facts: list[NeededFacts] = []
-    """What this decision took as unknown; none if the question states facts, or if no rule reads any."""
+    """Facts that this decision treated as unknown; none if the question states facts, or if no rule reads any."""
     route: Route | None = None
 
 
@@ -133,30 +133,30 @@ class ListedItem(Struct, frozen=True, kw_only=True):
 
 
 class Listing(Struct, frozen=True, kw_only=True):
-    """The verdicts on a chunk of items; `len(items)` equals that of the question, or it is a failure."""
+    """The verdicts on a chunk of items. `len(items)` must equal that of the question, or the reply is a failure."""
 
     schema: Literal["mcp.listing/v1"]
     items: list[ListedItem]
 
 
 def standing_of(revision: str, emergency: str) -> str:
-    """What an answer depends on: the revisions of the policy and of the stops, as one text to compare and to key by."""
+    """Return the revisions of the policy and of the stops that an answer depends on, as one text and cache key."""
     return f"{revision} {emergency}".rstrip()
 
 
 class Verdict(Struct, frozen=True, kw_only=True):
-    """A reply that was understood, with the proof of which revisions gave it."""
+    """A valid reply, with the revisions that gave it."""
 
     decision: Decision
     revision: str
     decision_id: str
     micros: int
     emergency: str = ""
-    """The revision of the stops; empty where OPA follows none."""
+    """The revision of the stops; empty if OPA follows none."""
 
     @property
     def standing(self) -> str:
-        """Both revisions."""
+        """Return both revisions."""
         return standing_of(self.revision, self.emergency)
 
 
@@ -176,11 +176,11 @@ FailureCode = Literal[
 
 
 class PolicyFailure(Struct, frozen=True, kw_only=True):
-    """OPA did not give a usable answer, or one of a policy that may not be enforced; always a denial.
+    """A missing or unusable answer of OPA, or one of a policy that may not be enforced. It is always a denial.
 
-    `policy_unavailable` counts against the breaker; a message's missed deadline does not, nor does `policy_error` (an
-    evaluation error): a caller may be able to provoke both. `too_many_questions` and `overloaded` are of questions that
-    OPA was not asked, for want of a place. The others say what is wrong with the policy in force.
+    `policy_unavailable` counts against the breaker. A message's missed deadline and `policy_error` (an evaluation
+    error) do not, because a caller may be able to provoke both. `too_many_questions` and `overloaded` are questions
+    that OPA was not asked for lack of a slot. The others state what is wrong with the policy in force.
     """
 
     code: FailureCode
@@ -190,7 +190,7 @@ class PolicyFailure(Struct, frozen=True, kw_only=True):
 
 
 class ListingVerdict(Struct, frozen=True, kw_only=True):
-    """A listing reply that was understood."""
+    """A valid listing reply."""
 
     listing: Listing
     revision: str
@@ -199,5 +199,5 @@ class ListingVerdict(Struct, frozen=True, kw_only=True):
 
     @property
     def standing(self) -> str:
-        """Both revisions."""
+        """Return both revisions."""
         return standing_of(self.revision, self.emergency)

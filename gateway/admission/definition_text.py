@@ -1,9 +1,9 @@
-"""The words of a definition line by line, and the lines that changed since it was reviewed.
+"""The text of a definition line by line, and the lines that changed since it was reviewed.
 
-Rule 1: a text is cut at its own lines and after its sentences (the next one then begins with its space); any other
+Rule 1: a text is cut at its own line ends and after its sentences (the next one then begins with its space). Any other
 value is indented JSON with sorted keys.
-Rule 2: invisible characters and backslashes are escaped: two values that differ never have the same lines.
-Rule 3: lines for a log are few and short, and say what they leave out; a long line is shown around its change.
+Rule 2: invisible characters and backslashes are escaped, so two values that differ never have the same lines.
+Rule 3: log lines are few and short, and state what they leave out. A long line is shown around its change.
 Rule 4: the number of compared lines is limited: the server chooses its text, and comparing takes cubic time at worst.
 """
 
@@ -20,16 +20,17 @@ from gateway.admission.visible_text import visible
 
 _SENTENCE: Final = re.compile(r"(?<=[.!?:;])(?= \S)")
 _BEFORE: Final = 40
-"""Characters that are shown before the first change of a long line."""
+"""Number of characters shown before the first change of a long line."""
 
 
 class DiffBounds(Struct, frozen=True, kw_only=True):
-    """How many changed lines are shown, and how many characters of each; none: all."""
+    """Limits of the changed lines that are shown, and of the characters of each; none: all."""
 
     lines: int | None = None
     characters: int | None = None
     compared: int = 1_000
-    """Lines of one part, between the first and the last change, that are compared; if they are more, all changed."""
+    """Most lines of one part, between the first and the last change, that are compared; beyond it, all count as
+    changed."""
 
 
 ALL: Final = DiffBounds()
@@ -40,7 +41,7 @@ FOR_LOG: Final = DiffBounds(lines=20, characters=200, compared=200)
 
 
 def changed_lines(reviewed: Mapping[str, Any], shown: Mapping[str, Any], bounds: DiffBounds = ALL) -> list[str]:
-    """Return the lines that differ between two sets of parts: `- part: line` went, `+ part: line` came."""
+    """Return the lines that differ between two sets of parts: `- part: line` was removed, `+ part: line` was added."""
     return _shortened(
         [line for part in _parts(reviewed, shown) for line in _changed(part, reviewed, shown, bounds)], bounds
     )
@@ -56,8 +57,9 @@ def reviewed_changes(
 ) -> list[str]:
     """Return the lines of a definition that changed since it was pinned in the entry of a catalog.
 
-    `shown` are the parts of the definition that the server presents now (`gateway.admission.digests.grouped`), and
-    `digests` those of all its parts, if `shown` lacks some of them. `unkept` notes a pinned part without words.
+    `shown` are the parts of the definition that the server presents now (`gateway.admission.digests.grouped`).
+    `digests` are those of all its parts, if `shown` lacks some of them. `unkept` is the note for a pinned part without
+    text.
     """
     pin: Mapping[str, Any] = target.get("pin", {})
     pinned = stated(pin.get("parts", {}))
@@ -102,7 +104,7 @@ def lines_of(value: Any) -> list[str]:
 
 
 def _pieces(value: Any) -> list[str]:
-    """Return the lines of one part, in which characters may still be invisible."""
+    """Return the lines of one part, which may still contain invisible characters."""
     if isinstance(value, str):
         text = value.replace("\\", "\\\\")
         return [piece for line in text.split("\n") for piece in _SENTENCE.split(line)]
@@ -122,7 +124,7 @@ def _runs(old: Sequence[str], new: Sequence[str], bounds: DiffBounds) -> Iterato
 
 
 def _between(old: Sequence[str], new: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
-    """Return both without the lines that they begin with and end with alike."""
+    """Return both lists without their common first and last lines."""
     shorter = min(len(old), len(new))
     start = next((at for at in range(shorter) if old[at] != new[at]), shorter)
     left = shorter - start
@@ -131,7 +133,7 @@ def _between(old: Sequence[str], new: Sequence[str]) -> tuple[Sequence[str], Seq
 
 
 def _window(gone: str | None, come: str | None, bounds: DiffBounds) -> int:
-    """Return where the shown text of a changed line begins."""
+    """Return the start of the shown text of a changed line."""
     if bounds.characters is None or gone is None or come is None:
         return 0
     same = next((at for at, (one, other) in enumerate(zip(gone, come, strict=False)) if one != other), 0)

@@ -1,8 +1,9 @@
 """A server's definition of a tool, prompt, resource or template, as digests (DESIGN section 3).
 
-Rule 1: a digest is lower-case hexadecimal SHA-256 over RFC 8785 JSON; what that cannot represent has a form of its own.
-Rule 2: every field that a server sends is in a digest, known or not, but for the two that follow a resource's content.
-Rule 3: two definitions have one digest only where their JSON is equal; the part names are a closed set.
+Rule 1: a digest is lower-case hexadecimal SHA-256 over RFC 8785 JSON; values that RFC 8785 cannot represent have a form
+of their own.
+Rule 2: a digest covers every field that a server sends, known or not, except the two that follow a resource's content.
+Rule 3: two definitions have the same digest only if their JSON is equal; the part names are a closed set.
 """
 
 import json
@@ -35,18 +36,18 @@ PARTS: Final[Mapping[str, DriftClass]] = {
     "execution": "other",
     "other": "other",
 }
-"""Class of a change to each part, as in `mcp.lib.definitions`; fields that no revision names are `other` together."""
+"""Class of a change to each part, as in `mcp.lib.definitions`. Fields that no revision names share the part `other`."""
 
 HINTS: Final = ("readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint")
-"""The tool annotations that policy may read, where they are booleans; absent ones have the strict default."""
+"""The tool annotations that policy may read if they are booleans; absent ones have the strict default."""
 
 _SORTED: Final = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
 _SORTS_OTHERWISE: Final = range(0xEE, 0x100)
 """Lead bytes of U+E000 and above, the only characters that UTF-8 and UTF-16 sort differently."""
 _FLOATS: Final = (b".", b"e+", b"e-", b"null")
-"""Each float has one of these in orjson's writing."""
+"""Each float contains one of these as orjson writes it."""
 _BEYOND: Final = b"\xff"
-"""First byte of what RFC 8785 cannot represent: no UTF-8 text has it, so the two forms never meet."""
+"""First byte of values that RFC 8785 cannot represent. No UTF-8 text has it, so the two forms never collide."""
 _DEPTH: Final = 100
 
 
@@ -67,7 +68,7 @@ def defined(fields: Mapping[str, Any]) -> Definition:
 
 
 def drift(pinned: Mapping[str, str], shown: Mapping[str, str]) -> list[DriftClass]:
-    """Return the classes in which two sets of parts differ, as policy judges them, sorted; empty if they are equal."""
+    """Return the classes in which two sets of parts differ, sorted, as policy judges them; empty if they are equal."""
     pinned, shown = stated(pinned), stated(shown)
     changed = {name for name in pinned.keys() & shown.keys() if pinned[name] != shown[name]}
     classes: set[DriftClass] = {PARTS.get(name, "other") for name in changed}
@@ -79,9 +80,9 @@ def drift(pinned: Mapping[str, str], shown: Mapping[str, str]) -> list[DriftClas
 
 
 def stated(parts: Mapping[str, str]) -> dict[str, str]:
-    """Return the digests of parts without a default `execution`, which is equal to none (`mcp.lib.definitions`).
+    """Return the digests of parts without a default `execution`, which means the same as none (`mcp.lib.definitions`).
 
-    Only revision 2025-11-25 has the field, so a server of several revisions states it in one and not in another.
+    Only revision 2025-11-25 has the field, so a server of several revisions sends it in one and not in another.
     """
     return {part: each for part, each in parts.items() if part != "execution" or each not in _DEFAULT_EXECUTIONS}
 
@@ -97,16 +98,16 @@ def digest_of_bytes(text: bytes) -> str:
 
 
 def canonical(value: Any) -> bytes:
-    """Return RFC 8785 JSON, or a form that starts with 0xFF where the value has none (Rule 1).
+    """Return RFC 8785 JSON, or a form that starts with 0xFF if the value has none (Rule 1).
 
-    It has none where an integer is beyond 2^53, a surrogate stands alone, a number is not finite, or values nest
+    A value has none if an integer is beyond 2^53, a surrogate is unpaired, a number is not finite, or values nest
     deeper than 100.
     """
     return finish(canonizing(value))
 
 
 def canonizing(value: Any) -> Steps[bytes]:
-    """Return what `canonical` does, in steps."""
+    """Return the result of `canonical`, in steps."""
     try:
         text = orjson.dumps(value, option=_SORTED)
     except orjson.JSONEncodeError:
@@ -122,7 +123,7 @@ def canonizing(value: Any) -> Steps[bytes]:
 
 
 def _floats(text: bytes, value: Any) -> bool:
-    """Return whether a JSON value holds a float; `text` is what orjson writes for it."""
+    """Return whether a JSON value holds a float; `text` is the value as orjson writes it."""
     for sign in _FLOATS:
         if text.find(sign) >= 0:  # faster than `in`, which first tries to convert the bytes to an integer
             return type(value) is float or any(float in set(map(type, inner(node))) for node in nodes(value))
@@ -155,7 +156,7 @@ def _utf16(key: str) -> bytes:
 
 
 def _beyond(value: Any) -> bytes:
-    """Return an unambiguous text of any JSON value; pairs and elements end in a comma, nothing recurses."""
+    """Return an unambiguous text of any JSON value. Pairs and elements end in a comma, and nothing recurses."""
     text = bytearray()
     todo: list[Any] = [value]
     while todo:
@@ -184,7 +185,7 @@ def _scalar(value: Any) -> bytes:
 
 
 def grouped(presented: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the lasting fields of a definition by part name."""
+    """Return the fields of a definition that last, by part name."""
     resource = "uri" in presented or "uriTemplate" in presented
     fields = {name: presented[name] for name in PARTS if name != "other" and name in presented}
     other = {name: value for name, value in presented.items() if name not in fields}

@@ -1,8 +1,8 @@
 """Enforcement: the only way from a decision to an `Admit`.
 
 Rule 1: only outcome `allow` with grounds, a route and no obligation admits; the last arm refuses.
-Rule 2: an observed or shadowed refusal is OPA's to declare; nothing is loosened here.
-Rule 3: the gateway, scenarios, `ask`, `explain` and `replay` all take a decision by `enforce`, and by nothing else.
+Rule 2: only OPA can declare a refusal as observed or shadowed; this module loosens nothing.
+Rule 3: the gateway, scenarios, `ask`, `explain` and `replay` all enforce a decision by `enforce`, and by nothing else.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from gateway.protocol.errors import FailureName
 
 
 def enforce(answer: Verdict | PolicyFailure, outbound: Outbound, target: Target, listed: str = "") -> Admit | Refusal:
-    """Return the admitted message, or why it does not pass.
+    """Return the admitted message, or the reason for its refusal.
 
     `listed` is the URI that the server lists for the target; empty if it lists none.
     """
@@ -39,7 +39,7 @@ def enforce(answer: Verdict | PolicyFailure, outbound: Outbound, target: Target,
 
 
 def enforced(answer: Verdict | PolicyFailure, outcome: Admit | Refusal) -> Enforced:
-    """Return what enforcement made of an answer, in the words of a record."""
+    """Return the enforcement of an answer, in the terms of a record."""
     if isinstance(outcome, Admit):
         return Enforced(outcome="allow")
     held = isinstance(answer, Verdict) and answer.decision.outcome == "hold"
@@ -47,15 +47,15 @@ def enforced(answer: Verdict | PolicyFailure, outcome: Admit | Refusal) -> Enfor
 
 
 def ruling(answer: Verdict | PolicyFailure, target: Target) -> Enforced:
-    """Return what the gateway would make of an answer, if the server lists the target as it is written."""
+    """Return the enforcement of an answer, assuming that the server lists the target as it is written."""
     return enforced(answer, enforce(answer, _NOWHERE, target, target.written or target.uri or ""))
 
 
 def _confirmed(answer: Verdict, admit: Admit, target: Target, listed: str) -> Admit | Refusal:
     """Return the admission of a target as it was written.
 
-    A policy that does not match normal forms admits no other spelling, and what readers disagree about is only admitted
-    as the very text that the server lists.
+    A policy that does not match normal forms admits no other spelling. A text that readers may understand differently
+    is only admitted exactly as the server lists it.
     """
     written = target.written or target.uri
     if not written or (target.written is None and is_template(written)):
@@ -79,7 +79,9 @@ def _allowed(answer: Verdict, outbound: Outbound) -> Admit | Refusal:
     decision = answer.decision
     if decision.obligations:
         what = ", ".join(obligation.type for obligation in decision.obligations)
-        return _refusal(answer, "obligation_unsupported", (_reason("obligation_unsupported", f"cannot do: {what}"),))
+        return _refusal(
+            answer, "obligation_unsupported", (_reason("obligation_unsupported", f"not supported here: {what}"),)
+        )
     lacking = _lacking(decision)
     if lacking or decision.route is None:
         why = f"the policy allows this, but {lacking or 'names no address of the server'}"
@@ -88,7 +90,7 @@ def _allowed(answer: Verdict, outbound: Outbound) -> Admit | Refusal:
 
 
 def _lacking(decision: Decision) -> str:
-    """Return what an allow lacks or has too much of; empty if nothing but maybe a route."""
+    """Return the defect of an allow; empty if only the route may be missing."""
     if not decision.grounds:
         return "names no rule as its grounds"
     if odd := next((ground for ground in decision.grounds if ground.effect != "allow"), None):
@@ -97,7 +99,7 @@ def _lacking(decision: Decision) -> str:
 
 
 def _waiting(decision: Decision) -> tuple[Reason, ...]:
-    """Approvals are not built yet: a held message is refused and says that a person has to agree."""
+    """Refuse a held message with the note that a person must approve it: approvals are not implemented yet."""
     reasons = tuple(decision.reasons)
     return reasons or (_reason("approval_required", "a person has to approve this; approvals are not available here"),)
 
@@ -105,16 +107,16 @@ def _waiting(decision: Decision) -> tuple[Reason, ...]:
 def undecided(failure: PolicyFailure) -> Refusal:
     """Return the refusal of a message that policy did not decide."""
     words = {
-        "policy_unavailable": "the policy cannot be asked at the moment",
-        "too_many_questions": "too many messages of this caller wait to be judged at once",
-        "overloaded": "more callers than the policy can be asked for wait to be judged",
-        "policy_error": "the policy failed on this message" + _named(failure.requirement),
+        "policy_unavailable": "the policy cannot be evaluated at the moment",
+        "too_many_questions": "too many messages of this caller are waiting for a policy decision",
+        "overloaded": "messages of too many callers are waiting for a policy decision",
+        "policy_error": "policy evaluation failed for this message" + _named(failure.requirement),
         "policy_regressed": "the policy in force is older than one that was enforced before",
-        "policy_expired": "the time of the policy in force is over, and no newer one has come",
-        "policy_stale": "nobody has confirmed for too long that the policy in force is still the right one",
-        "bundle_unreadable": "the policy in force does not say what it was made for",
+        "policy_expired": "the policy in force has expired, and no newer one has arrived",
+        "policy_stale": "the policy in force has not been confirmed as current for too long",
+        "bundle_unreadable": "the policy in force does not state what it was made for",
         "bundle_of_other_environment": "the policy in force was made for another environment",
-        "bundle_input_unknown": "the policy in force judges questions of another form",
+        "bundle_input_unknown": "the policy in force expects another form of policy input",
         "bundle_needs_newer_gateway": "the policy in force needs a newer gateway",
     }
     return Refusal(
@@ -143,9 +145,9 @@ def _reason(requirement: str, message: str) -> Reason:
 
 
 _NOWHERE: Final = Outbound(verb="POST", server="", headers=())
-"""Nothing is sent: enforcement is asked for its judgment only."""
+"""Placeholder action: only the verdict is needed, and nothing is sent."""
 _SPELLING: Final = "Write the URI as the server lists it, or in normal form (RFC 3986)."
-_ASK: Final = "Tell the owner of the policy."
+_ASK: Final = "Contact the owner of the policy."
 _REMEDIES: Final[Mapping[str, str]] = {
     "policy_unavailable": "Try again in a moment.",
     "too_many_questions": "Try again in a moment, with fewer messages at once.",

@@ -1,9 +1,9 @@
 """Facts about string arguments that Rego cannot compute: host of a URL, domain of an address, normal path, SQL.
 
-Rule 1: a fact is computed only where the policy reads it (`needs_facts` of its decision), from the very arguments that
-are judged and forwarded.
-Rule 2: a string that readers may take differently has no fact; what the policy does not find is unknown to it.
-Rule 3: the work is bounded: of a longer list, and beyond so much work, there are no facts.
+Rule 1: a fact is computed only if the policy reads it (`needs_facts` of its decision), from exactly those arguments
+that are judged and forwarded.
+Rule 2: a string that readers may understand differently has no fact, so it is unknown to the policy.
+Rule 3: the work is bounded. A list that is too long has no facts, and neither do strings beyond the limit of work.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,17 +22,17 @@ from gateway.admission.url_hosts import url_host
 from gateway.protocol.json_pointers import keys_of
 
 ELEMENTS: Final = 100
-"""Elements of a list; of a longer one there are no facts."""
+"""Most elements of a list; a longer list has no facts."""
 WORK: Final = 1000
-"""What the strings of one question may cost together; of those after them there are no facts."""
+"""Most cost of all strings of one question; strings after that have no facts."""
 INTERNATIONAL: Final = 25
-"""What a string costs in which a name may have other characters than ASCII; any other URL or address costs 1."""
+"""Cost of a string whose name may have non-ASCII characters; any other URL or address costs 1."""
 PATH_PART: Final = 100
-"""So many characters of a path cost 1: it may have a directory in every second one."""
+"""Number of path characters that cost 1: every second one may start a directory."""
 NESTED: Final = 4
-"""Lists in lists."""
+"""Deepest nesting of lists."""
 PARSED: Final = 250
-"""What it costs to parse a string as SQL, in one dialect."""
+"""Cost of parsing a string as SQL, in one dialect."""
 _INTERNATIONAL: Final = frozenset({"host", "domain"})
 
 
@@ -53,12 +53,12 @@ _READERS: Final[Mapping[str, Callable[[str], str | list[str] | None]]] = {
 
 
 def with_facts(question: PolicyInput, needed: Sequence[NeededFacts]) -> PolicyInput:
-    """Return the question with the facts that the policy needs of its arguments."""
+    """Return the question with the facts that the policy needs about its arguments."""
     return replace(question, facts=facts(question.arguments, needed))
 
 
 def facts(arguments: Mapping[str, Any], needed: Sequence[NeededFacts]) -> dict[str, TextFacts]:
-    """Return JSON pointer -> the facts of the string there, for those strings that have some."""
+    """Return JSON pointer -> the facts of the string there, for the strings that have any."""
     found: dict[str, dict[str, Any]] = {}
     left = WORK
     for need in needed:
@@ -80,7 +80,7 @@ def _cost(text: str, names: Sequence[str]) -> int:
 
 
 def _at(arguments: Mapping[str, Any], pointer: str) -> Any:
-    """Return what a JSON pointer (RFC 6901) names; None for nothing."""
+    """Return the value at a JSON pointer (RFC 6901); None if there is none."""
     value: Any = arguments
     for segment in keys_of(pointer):
         if is_object(value):
@@ -93,7 +93,7 @@ def _at(arguments: Mapping[str, Any], pointer: str) -> Any:
 
 
 def _is_index(segment: str, count: int) -> bool:
-    """True for the number of an element as JSON pointers write it."""
+    """Return whether a text is the number of an element as JSON pointers write it."""
     is_short = segment.isascii() and segment.isdigit() and len(segment) <= len(str(count))
     return is_short and str(int(segment)) == segment and int(segment) < count
 

@@ -1,9 +1,9 @@
-"""The one form in which hosts and domains are compared: lower-case A-labels (RFC 5890) without a dot at the end.
+"""The one form in which hosts and domains are compared: lower-case A-labels (RFC 5890) without a trailing dot.
 
 Rule 1: a name that readers may take for another name has no form. IDNA 2003 and IDNA 2008 read some characters
 differently, and UTS 46 replaces others: only a label that all three encode alike has a form.
-Rule 2: a name whose last label is a number is an IPv4 address for some readers and a name for others.
-Rule 3: an IPv6 address that carries an IPv4 address has no form: rules name the IPv4 address.
+Rule 2: a name whose last label is a number has no form: some readers take it for an IPv4 address, others for a name.
+Rule 3: an IPv6 address that embeds an IPv4 address has no form: rules name the IPv4 address.
 """
 
 import re
@@ -18,9 +18,9 @@ _LONGEST_LABEL: Final = 63
 _LABEL: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 _NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _JOINERS: Final = frozenset("\u200c\u200d")
-"""IDNA 2003 removes them."""
+"""Characters that IDNA 2003 removes."""
 _LOWER: Final = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
-"""`str.lower` would also make an ASCII `k` of the Kelvin sign."""
+"""The Kelvin sign, which `str.lower` would turn into an ASCII `k`."""
 _CARRIERS: Final = tuple(
     map(IPv6Network, ("::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "2001::/32", "2002::/16"))
 )

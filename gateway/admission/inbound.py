@@ -1,7 +1,7 @@
-"""One message at the edge, with everything about it that the gateway verified itself.
+"""One message at the edge, with all facts that the gateway verified itself.
 
-Rule 1: nothing here is policy data; which agent, which action, which upstream are for OPA to say.
-Rule 2: `message` is what was read once, strictly; its `raw` bytes are what may travel.
+Rule 1: this module holds no policy data. OPA decides which agent, action and upstream apply.
+Rule 2: `message` is read once, strictly; its `raw` bytes are the ones that may be forwarded.
 """
 
 from typing import Literal
@@ -21,7 +21,7 @@ Verb = Literal["POST", "GET", "DELETE"]
 
 
 class Inbound(Struct, frozen=True, kw_only=True):
-    """A client's message: verified, placed in the method table, not yet asked about."""
+    """A client's message: verified, found in the method table, not judged yet."""
 
     verb: Verb
     server: str
@@ -35,16 +35,16 @@ class Inbound(Struct, frozen=True, kw_only=True):
     client: Client
     source_ip: str
     headers: tuple[tuple[str, str], ...]
-    """The headers that may travel upstream, in lower case, the upstream's own session id included."""
+    """The headers that may be forwarded upstream, in lower case, including the upstream's own session id."""
     shown: dict[str, str]
-    """The headers that settings show to policy."""
+    """The headers that the settings expose to policy."""
     names: Headers
-    """All headers as they came, for checks against the body."""
+    """All headers as received, for checks against the body."""
     until: float | None = None
-    """When the credential that it came with ends, in seconds since the epoch; null where the gateway cannot know."""
+    """Expiry of the credential, in seconds since the epoch; null if the gateway cannot know it."""
     session: SessionSeal | None = None
     session_text: str = ""
-    """The `Mcp-Session-Id` that the client presented, sealed; empty where there is none."""
+    """The sealed `Mcp-Session-Id` that the client presented; empty if there is none."""
     answers: RequestSeal | None = None
     """The server's request that a `Response` answers."""
     resumes: EventSeal | None = None
@@ -55,5 +55,5 @@ class Inbound(Struct, frozen=True, kw_only=True):
 
     @property
     def request_id(self) -> str | int | None:
-        """The JSON-RPC id that an answer must carry; null where no answer may carry one."""
+        """The JSON-RPC id that an answer must have; null if no answer may have one."""
         return self.message.id if type(self.message) is Request else None

@@ -1,8 +1,9 @@
-"""The `instructions` of a server, which clients put into the context of a model, against the text that was reviewed.
+"""The `instructions` of a server, which clients put into the context of a model, compared with the reviewed text.
 
-Rule 1: a pin is the digest of the text as RFC 8785 JSON; that of a server without instructions is the digest of null.
-Rule 2: what is not the pinned text is removed, and so is each key that some reader takes for `instructions`.
-Rule 3: null and the empty text instruct no model, so they pass whatever is pinned.
+Rule 1: a pin is the digest of the text as RFC 8785 JSON. The pin of a server without instructions is the digest of
+null.
+Rule 2: a text that is not the pinned one is removed, and so is each key that some readers take for `instructions`.
+Rule 3: null and the empty text do not instruct a model, so they pass with any pin.
 """
 
 from collections.abc import Mapping
@@ -16,12 +17,12 @@ from gateway.protocol.key_folding import fold
 
 KEY: Final = "instructions"
 ANY: Final = "any"
-"""In place of a digest: the text is not compared."""
+"""Value instead of a digest: the text is not compared."""
 NO_INSTRUCTIONS: Final = digest(None)
 """The pin of a server that gives no instructions."""
 _FOLDED: Final = fold(KEY)
 _NONE: Final = "none"
-"""In place of a digest: no text passes."""
+"""Value instead of a digest: no text passes."""
 
 
 class RemovedInstructions(Struct, frozen=True, kw_only=True):
@@ -29,29 +30,29 @@ class RemovedInstructions(Struct, frozen=True, kw_only=True):
 
     sha256: str
     text: Any
-    """A text, or what the server sends in its place."""
+    """A text, or the value that the server sends instead."""
 
 
 class Reviewed(Struct, frozen=True, kw_only=True):
-    """A result with those instructions only that were reviewed."""
+    """A result with only the reviewed instructions."""
 
     result: dict[str, Any]
     removed: RemovedInstructions | None = None
 
 
 def pin_of(instructions: object) -> str:
-    """Return the pin of a server's instructions; null and the empty text are none."""
+    """Return the pin of a server's instructions; null and the empty text count as none."""
     return digest(instructions or None)
 
 
 def pinned_by(answer: object) -> str:
-    """Return what a decision lets pass: a digest, or `any`; without a route nothing passes."""
+    """Return the pin that a decision sets: a digest, or `any`; without a route nothing passes."""
     route = answer.decision.route if isinstance(answer, Verdict) else None
     return _NONE if route is None else route.instructions
 
 
 def reviewed(result: Mapping[str, Any], pin: str) -> Reviewed:
-    """Return the result of `initialize` or `server/discover` without the instructions that are not the pinned ones."""
+    """Return the result of `initialize` or `server/discover` without instructions that are not the pinned ones."""
     changed = [] if pin == ANY else [key for key, value in result.items() if _is_changed(key, value, pin)]
     if not changed:
         return Reviewed(result=dict(result))

@@ -1,7 +1,7 @@
-"""The library that validates JSON values, behind the few functions that the gateway needs of it.
+"""The library that validates JSON values, behind the few functions that the gateway needs.
 
 Rule 1: patterns run in linear time, and references are never fetched.
-Rule 2: a violation is a value without the library's types; its texts are the schema's, never the instance's.
+Rule 2: a violation is a value without the library's types; its texts come from the schema, never from the instance.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ import jsonschema_rs
 from msgspec import Struct
 
 MOST_BRANCHES: Final = 8
-"""Branches of one `anyOf` or `oneOf` whose violations are looked at."""
+"""Most branches of one `anyOf` or `oneOf` whose violations are read."""
 _PER_BRANCH: Final = 4
 _PATTERNS: Final = jsonschema_rs.RegexOptions(size_limit=1 << 20, dfa_size_limit=1 << 20)
 
@@ -32,17 +32,17 @@ class Violation(Struct, frozen=True, kw_only=True):
 
     keyword: str
     schema_path: Path
-    """Where the keyword stands in the compiled schema."""
+    """Path of the keyword in the compiled schema."""
     path: Path
-    """Where the value stands in the instance."""
+    """Path of the value in the instance."""
     names: tuple[str, ...] = ()
     """The members that are missing or not expected."""
     branches: tuple[tuple["Violation", ...], ...] = ()
-    """What each branch of an `anyOf` or `oneOf` does not accept; empty for one that accepts the value."""
+    """The violations of each branch of an `anyOf` or `oneOf`; empty for a branch that accepts the value."""
 
 
 def compiled_schema(schema: Any, *, formats: bool) -> Validator | None:
-    """Return the validator of a schema in draft 2020-12; null if the library does not take it."""
+    """Return the validator of a schema in draft 2020-12; null if the library does not accept the schema."""
     try:
         return jsonschema_rs.Draft202012Validator(
             schema, pattern_options=_PATTERNS, retriever=_refuse, validate_formats=formats
@@ -57,7 +57,7 @@ def is_pattern(text: str) -> bool:
 
 
 def violations(validator: Validator, instance: Any, most: int) -> list[Violation]:
-    """Return up to `most` violations; the cost grows with all that there are."""
+    """Return up to `most` violations. The cost grows with the number of all violations."""
     return [_violation(error) for error in islice(validator.iter_errors(instance), most)]
 
 

@@ -1,4 +1,4 @@
-"""Walks through JSON values that touch every object and array, and scalars only at the speed of C.
+"""Walks through JSON values that visit every object and array in Python, and scalars only at the speed of C.
 
 Rule 1: nothing recurses; a list without objects and arrays costs a few nanoseconds an element.
 """
@@ -7,7 +7,7 @@ from collections.abc import Collection
 from typing import Any, Final
 
 _FEW: Final = 16
-"""Values that are looked at one by one."""
+"""Number of values that are visited one by one."""
 
 
 def is_node(value: object) -> bool:

@@ -1,8 +1,8 @@
-"""Lists as policy sees them: the items of a result, each stated as the call that it would be.
+"""Lists as policy sees them: the items of a result, each stated as the call that would use it.
 
 Rule 1: the order of a list, its cursor and every member that is not an item stay the server's own.
 Rule 2: an item without a usable name or URI cannot be stated, so it is not listed.
-Rule 3: what policy let through is private to its reader and may be kept no longer than the cap (PROTOCOL section 8).
+Rule 3: a filtered list is private to its reader, and may be cached no longer than the cap (PROTOCOL section 8).
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from gateway.protocol.json_values import as_list, as_object, as_text
 
 
 class ListKind(Struct, frozen=True, kw_only=True):
-    """What a list method lists: the member of the result, and the call that an item would be."""
+    """Items of a list method: the member of the result, and the call that would use an item."""
 
     member: str
     call: str
@@ -45,12 +45,12 @@ LISTED_BY: Final[Mapping[TargetType, tuple[str, ...]]] = {
 
 
 def items_of(method: str, result: Mapping[str, Any]) -> list[Any] | None:
-    """Return the items of a list result, or null when the result is not such a list."""
+    """Return the items of a list result, or null if the result is not a valid list."""
     return as_list(result.get(LISTS[method].member))
 
 
 def target_of(method: str, item: object) -> Target | None:
-    """Return the target that an item of `method` names, or null when it names none."""
+    """Return the target that an item of `method` names, or null if it names none."""
     kind = LISTS[method]
     name = as_text((as_object(item) or {}).get(kind.key))
     longest = _URI_CHARS if kind.type == "resource" else _NAME_CHARS
@@ -60,9 +60,9 @@ def target_of(method: str, item: object) -> Target | None:
 
 
 def capped(result: Mapping[str, Any], ttl_ms: int) -> dict[str, Any]:
-    """Return a modern result as private to its reader, kept for at most `ttl_ms` milliseconds.
+    """Return a modern result as private to its reader, cached for at most `ttl_ms` milliseconds.
 
-    What the server lets nobody keep, by saying no time or none that can be read, is not kept.
+    A result whose server states no time, or an unreadable one, is not cached.
     """
     wanted = result.get("ttlMs")
     allowed = max(wanted, 0) if type(wanted) is int else 0

@@ -1,7 +1,7 @@
-"""The domain of one mail address, where all readers find the same one.
+"""The domain of one mail address, if all readers find the same one.
 
-Rule 1: it is one address and nothing else: no display name, no brackets, no second address, no comment, no quotes.
-Rule 2: the local part is a dot-atom (RFC 5322) without the characters that lead mail on to another domain: `%` and `!`
+Rule 1: the text is exactly one address: no display name, no brackets, no second address, no comment, no quotes.
+Rule 2: the local part is a dot-atom (RFC 5322) without the characters that redirect mail to another domain: `%` and `!`
 (source routes), `?` (encoded words), `|` and a backquote (programs).
 Rule 3: the domain is a host name; an address in brackets has none.
 """

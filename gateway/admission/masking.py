@@ -1,11 +1,12 @@
-"""What of a question may be written down: all but its secrets, its shape, or nothing.
+"""Masking of a question for the journal: everything except its secrets, its shape only, or nothing.
 
-Rule 1: a secret survives at no level; what was masked is masked in every other text of the record too.
-Rule 2: only what was recorded whole can be replayed, and the record says which it is.
-Rule 3: too large is not recorded; nothing is recorded in part and called whole.
-Rule 4: the catalog may want less recorded of a target, and never more that is readable.
-Rule 5: the level `masked` keeps the values that the policy read, as its decision says, so that the decision can be
-asked for again, and those that it is told to keep; of everything else that a sender wrote only the shape.
+Rule 1: a secret is recorded at no level, and a masked text is masked in every other text of the record too.
+Rule 2: only a question that was recorded whole can be replayed, and the record states which one it is.
+Rule 3: a question that is too large is not recorded. A part of it is never recorded as the whole.
+Rule 4: the catalog may lower the recording level of a target, and never make more readable.
+Rule 5: the level `masked` keeps the values that the policy read, as its decision states, so that the decision can be
+evaluated again, and the values that it is configured to keep. Of everything else that a sender wrote it keeps only the
+shape.
 """
 
 import hmac
@@ -32,22 +33,22 @@ from gateway.protocol.json_pointers import keys_of
 
 Level = Literal["none", "masked", "full"]
 Seal = Callable[[bytes], bytes]
-"""Returns bytes encrypted to an auditor's key."""
+"""Function that returns bytes encrypted to an auditor's key."""
 Kept = Mapping[str, Any]
-"""Key -> what is kept below it, `_WHOLE` for everything."""
+"""Tree of keys to keep; `_WHOLE` keeps everything below a key."""
 _ITEMS: Final = 200
 _WHOLE: Final[Kept] = {"": None}
-"""Stands for itself: compared by identity."""
+"""Marker of a value that is kept whole, compared by identity."""
 _NOTHING: Final[Kept] = {}
 _NO_SECRETS: Final = Scrubber(())
 
 
 class Masking(Struct, frozen=True, kw_only=True):
-    """How much is recorded: `none` no input, `masked` its shape without values, `full` everything but secrets.
+    """Level of recording: `none` no input, `masked` its shape without values, `full` everything but secrets.
 
-    `key` keys the digests; arguments whose JSON exceeds `limit` bytes are not recorded. `kept` are places in the
-    question, JSON pointers (RFC 6901), whose values `masked` records all the same; with `reads` it also records those
-    that the policy read.
+    `key` keys the digests; arguments whose JSON exceeds `limit` bytes are not recorded. `kept` are JSON pointers (RFC
+    6901) into the question whose values `masked` also records; with `reads` it also records the values that the policy
+    read.
     """
 
     level: Level
@@ -56,13 +57,13 @@ class Masking(Struct, frozen=True, kw_only=True):
     kept: tuple[str, ...] = ()
     reads: bool = True
     seal: Seal | None = None
-    """Encrypts to the auditor's key; null if there is none."""
+    """Function that encrypts to the auditor's key; null if there is none."""
 
     def wanted(self, word: Word | None) -> "Masking":
-        """Return how much is recorded of a message if the catalog says this of it; null if the catalog was not asked.
+        """Return the recording level of a message from the catalog's level; null if the catalog was not asked.
 
-        The catalog never makes more readable than the settings do: `full` is what is sealed beside it. If the catalog
-        was not asked, no value is recorded, as it could have wanted none.
+        The catalog never makes more readable than the settings do: for `full` it adds a sealed copy. If the catalog was
+        not asked, no value is recorded, because the catalog might have allowed none.
         """
         if word is None:
             return self if self.level == "none" else replace(self, level="masked", kept=(), reads=False)
@@ -72,7 +73,7 @@ class Masking(Struct, frozen=True, kw_only=True):
 
 
 class Recorded(Struct, frozen=True, kw_only=True):
-    """What of a question may be recorded, and the secrets that no other text of the record may repeat."""
+    """The recordable part of a question, and the secrets that no other text of the record may repeat."""
 
     input: PolicyInput | None
     replayable: bool
@@ -82,9 +83,9 @@ class Recorded(Struct, frozen=True, kw_only=True):
 
 
 def masked(question: PolicyInput, masking: Masking, reads: Sequence[str] = ()) -> Recorded:
-    """Return the question as `masking` lets it be recorded; `replayable` where that is the whole question.
+    """Return the question as `masking` allows it to be recorded; `replayable` is true if that is the whole question.
 
-    `reads` are the places, JSON pointers into the question, that the policy read as its decision says.
+    `reads` are the JSON pointers into the question that the policy read, as its decision states.
     """
     large = question.arguments_meta.bytes > masking.limit or len(question.items) > _ITEMS
     found: list[str] = list(named_secrets(question.arguments)) if large else []
@@ -99,12 +100,12 @@ def masked(question: PolicyInput, masking: Masking, reads: Sequence[str] = ()) -
 
 
 def in_arguments(pointers: Iterable[str]) -> tuple[str, ...]:
-    """Return pointers into the arguments as places in the question; what is no pointer names nothing."""
+    """Return pointers into the arguments as pointers into the question; an invalid pointer is left out."""
     return tuple(f"/arguments{pointer}" for pointer in pointers if pointer.startswith("/"))
 
 
 def keeping(pointers: Iterable[str]) -> Kept:
-    """Return what JSON pointers (RFC 6901) name; what is no pointer names nothing."""
+    """Return the tree of keys that JSON pointers (RFC 6901) name; an invalid pointer is left out."""
     kept: dict[str, Any] = {}
     for pointer in pointers:
         *above, last = keys_of(pointer) or ("",)
@@ -117,26 +118,26 @@ def keeping(pointers: Iterable[str]) -> Kept:
 
 
 class GrowingDigest:
-    """The keyed digest of what comes piece by piece."""
+    """The keyed digest of bytes that arrive in pieces."""
 
     __slots__ = ("_keyed",)
 
     def __init__(self, key: bytes) -> None:
-        """Begin empty."""
+        """Start with no bytes."""
         self._keyed: Final = _keyed(key).copy()  # unlike `hmac.digest`, it keeps the GIL for a short text
 
     def add(self, text: bytes | memoryview) -> None:
-        """Take the next bytes."""
+        """Add the next bytes."""
         self._keyed.update(text)
 
     @property
     def text(self) -> str:
-        """The digest of all that came, as records have it."""
+        """The digest of all bytes, as records state it."""
         return "hmac-sha256:" + self._keyed.hexdigest()
 
 
 def digest(key: bytes, text: bytes) -> str:
-    """Return the keyed digest of unmasked bytes: who has the key can confirm a guess, nobody else."""
+    """Return the keyed digest of unmasked bytes. Only an owner of the key can use it to confirm a guess."""
     keyed = _keyed(key).copy()
     keyed.update(text)
     return "hmac-sha256:" + keyed.hexdigest()
@@ -158,7 +159,7 @@ def _shown(bare: PolicyInput, masking: Masking, reads: Sequence[str]) -> PolicyI
 
 
 def _bare(question: PolicyInput, found: list[str]) -> tuple[PolicyInput, Scrubber]:
-    """Return the question without secrets, and itself where it has none, and the secrets; `found` are known already."""
+    """Return the question without secrets (unchanged if it has none), and the secrets; `found` are known already."""
     target, client = question.target, question.client
     claims, headers = question.principal.claims, question.context.headers
     texts = (target.name, target.uri, target.written, client.name, client.version)
@@ -189,7 +190,7 @@ def _scrubbed_error(error: ArgumentError, secrets: Scrubber) -> ArgumentError:
 
 
 def _shape_of(bare: PolicyInput, kept: Kept) -> PolicyInput:
-    """Return the question with the names and kinds of what its sender wrote, and none but the kept values."""
+    """Return the question with names and kinds instead of the sender's values, except for the kept values."""
     headers, claims = _below(kept, "context", "headers"), _below(kept, "principal", "claims")
     return replace(
         bare,

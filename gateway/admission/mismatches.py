@@ -1,8 +1,8 @@
-"""Why a JSON value does not fit a schema, in words from which a model can correct it.
+"""Reasons why a JSON value does not fit a schema, in words from which a model can correct it.
 
-Rule 1: no value is repeated, only its kind and its length; the names of members are, cut.
-Rule 2: what was expected is the schema's own text, cut.
-Rule 3: of an `anyOf` or `oneOf` the branch that comes closest is described.
+Rule 1: no value is repeated, only its kind and its length. Names of members are repeated, cut to a length.
+Rule 2: an expected value is the schema's own text, cut to a length.
+Rule 3: of an `anyOf` or `oneOf`, the branch that comes closest is described.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ from gateway.admission.usable_schema import UsableSchema
 from gateway.protocol.json_pointers import pointer_to
 
 MOST: Final = 5
-"""Reasons that are given."""
+"""Most reasons that are given."""
 _TEXT: Final = 500
 _NAME: Final = 64
 _VALUE: Final = 60
@@ -27,7 +27,7 @@ _STEPS: Final = 12
 
 
 class Words(Struct, frozen=True, kw_only=True):
-    """How the judged value is called."""
+    """The words for the judged value."""
 
     whole: str
     """Such as `the arguments`."""

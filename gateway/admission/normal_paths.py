@@ -1,10 +1,10 @@
-"""The normal form of a file path: what POSIX names by it, if no link stands on the way.
+"""The normal form of a file path: the file that POSIX finds by it, if no link is on the way.
 
-Rule 1: a path that some server may read as another one has no normal form: backslashes, colons (drives, streams and
-URLs), `~`, `%` and `$` (what shells and decoders replace), characters that are no text or that NFKC replaces, a segment
-that begins with a space or ends in a space or dot.
-Rule 2: a relative path stays below the place where it starts, or it has no normal form.
-Rule 3: normal forms are their own normal form.
+Rule 1: a path that some servers may read as another one has no normal form. This covers backslashes, colons (drives,
+streams and URLs), `~`, `%` and `$` (which shells and decoders replace), characters that are not text or that NFKC
+replaces, and a segment that begins with a space or ends in a space or dot.
+Rule 2: a relative path must stay below its starting directory, or it has no normal form.
+Rule 3: normalizing a normal form does not change it.
 """
 
 import re
@@ -17,7 +17,7 @@ _STEPS: Final = frozenset({"", ".", ".."})
 
 
 def normal_path(text: str) -> str | None:
-    """Return the normal form: no `.`, `..`, `//` or slash at the end; `.` for the start itself; None if it has none."""
+    """Return the normal form: no `.`, `..`, `//` or trailing slash; `.` for the start itself; None if it has none."""
     if not text or len(text) > LONGEST or text.startswith("//") or not text.isprintable() or _ODD.search(text):
         return None
     if not unicodedata.is_normalized("NFKC", text):

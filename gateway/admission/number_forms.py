@@ -1,7 +1,7 @@
-"""Numbers as RFC 8785 writes them, from the text that orjson writes: the digits are the same, some forms are not.
+"""Numbers as RFC 8785 writes them, from the text that orjson writes: same digits, but some forms differ.
 
-orjson writes `1.0`, `-0.0`, `1.5e+16` to `1.5e+20` and `1.5e-6` where RFC 8785 has `1`, `0`, `15000000000000000` and so
-on, and `0.0000015`. All other numbers have one form in both.
+orjson writes `1.0`, `-0.0`, `1.5e+16` to `1.5e+20` and `1.5e-6`, while RFC 8785 has `1`, `0`, `15000000000000000` and
+so on, and `0.0000015`. All other numbers have one form in both.
 """
 
 import re
@@ -13,7 +13,7 @@ from gateway.protocol.stepwise import Steps
 _ODD: Final = (b".0,", b".0]", b".0}", b"e+", b"e-6")
 _EXPONENT: Final = re.compile(rb"(?<![0-9.e+-])(-?)([0-9])\.?([0-9]*+)e(?:\+(1[6-9]|20)|-6)(?![0-9])")
 _SLICE: Final = 64 * 1024
-"""Bytes whose exponents one step rewrites."""
+"""Number of bytes whose exponents one step rewrites."""
 
 
 def rewriting(text: bytes) -> Steps[bytes]:

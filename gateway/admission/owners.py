@@ -1,7 +1,7 @@
-"""Whom to ask about a refusal: the owners of what refused, as the policy states them.
+"""The contacts for a refusal: the owners of the refusing rule, agent or server, as the policy states them.
 
 Rule 1: rules come first; without one, the owner of the agent or the server that a requirement is about.
-Rule 2: if the policy states no owner, nobody is named.
+Rule 2: if the policy states no owner, the refusal names no contact.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ _ABOUT_SERVER: Final = frozenset(
 
 
 def owners(decision: Decision) -> tuple[str, ...]:
-    """Return the owners to ask about a message that does not pass, each once, with what they own."""
+    """Return the owners of a refused message, each once, with the thing that they own."""
     return tuple(dict.fromkeys(_owners(decision)))
 
 

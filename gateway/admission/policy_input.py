@@ -1,8 +1,8 @@
-"""The question put to OPA, `mcp.input/v1` (DESIGN section 3).
+"""The question that the gateway sends to OPA, `mcp.input/v1` (DESIGN section 3).
 
-Rule 1: it says what happened, never what is known: policy data is joined in Rego.
-Rule 2: `rego/schemas/input.json` is generated from these types and a test keeps the two equal.
-Rule 3: a list item is stated by the same constructor as the call that it would be.
+Rule 1: it states events, not policy data: policy data is joined in Rego.
+Rule 2: `rego/schemas/input.json` is generated from these types, and a test keeps the two equal.
+Rule 3: a list item is stated by the same constructor as the call that would use it.
 """
 
 from typing import Any, Final, Literal
@@ -20,11 +20,11 @@ Era = Literal["modern", "legacy"]
 TargetType = Literal["tool", "resource", "prompt", "task", "none"]
 SchemaCheck = Literal["match", "mismatch", "uncheckable", "none"]
 DefinitionStatus = Literal["seen", "not_listed", "listing_failed"]
-"""Whether the server's list shows the target, lacks it, or could not be read."""
+"""Listing state of the target: the server's list shows it, lacks it, or could not be read."""
 
 
 class Retry(Struct, frozen=True, kw_only=True):
-    """A multi-round-trip retry (revision 2026-07-28): what the client brought back."""
+    """A multi-round-trip retry (revision 2026-07-28): the members that the client sent back."""
 
     has_state: bool = False
     answers: list[str] = []
@@ -42,7 +42,7 @@ class AskedMessage(Struct, frozen=True, kw_only=True):
 
 
 class Client(Struct, frozen=True, kw_only=True):
-    """Self-reported by the client: for display, never for trust."""
+    """Name and version that the client claims: for display, never for trust."""
 
     name: str = ""
     version: str = ""
@@ -55,31 +55,31 @@ class Server(Struct, frozen=True, kw_only=True):
 
 
 class Target(Struct, frozen=True, kw_only=True):
-    """What the message touches; `name` for tools, prompts and tasks, `uri` for resources."""
+    """The target of the message; `name` for tools, prompts and tasks, `uri` for resources."""
 
     type: TargetType = "none"
     name: str | None = None
     uri: str | None = None
     """In normal form (gateway.admission.uris)."""
     written: str | None = None
-    """The URI as it was written and is forwarded, if it differs."""
+    """The URI as written and forwarded, if it differs."""
 
 
 class Definition(Struct, frozen=True, kw_only=True):
-    """What the server presents the target to be, as digests (SHA-256 over RFC 8785 JSON, hexadecimal)."""
+    """The definition of the target that the server presents, as digests (SHA-256 over RFC 8785 JSON, hexadecimal)."""
 
     sha256: str
     parts: dict[str, str]
-    """One digest a named field of the definition: `title`, `description`, `inputSchema`, ..."""
+    """One digest per field of the definition: `title`, `description`, `inputSchema`, ..."""
     annotations: dict[str, Any]
     """The server's own tool annotations: untrusted hints."""
 
 
 class ArgumentError(Struct, frozen=True, kw_only=True):
-    """One reason why arguments do not fit the presented schema; no value of an argument is in it."""
+    """One reason why arguments do not fit the presented schema. It contains no argument value."""
 
     path: str
-    """Where the argument is, as a JSON pointer into the arguments; empty for all of them."""
+    """JSON pointer into the arguments; empty for all of them."""
     keyword: str
     message: str
 
@@ -92,15 +92,15 @@ class ArgumentsMeta(Struct, frozen=True, kw_only=True):
     depth: int = 0
     schema: SchemaCheck = "none"
     formats: SchemaCheck = "none"
-    """The same with formats asserted; `none` if the schema names no format."""
+    """The same verdict with formats asserted; `none` if the schema names no format."""
     unchecked: list[str] = []
-    """Keywords of the presented schema that cannot be checked, as JSON pointers into it; the first ones."""
+    """The first keywords of the presented schema that cannot be checked, as JSON pointers into it."""
     errors: list[ArgumentError] = []
-    """Why the arguments do not match; the first reasons."""
+    """The first reasons why the arguments do not match."""
 
 
 class TextFacts(Struct, frozen=True, kw_only=True):
-    """What the gateway found out about one string argument; what readers may take differently is left out."""
+    """Facts of the gateway about one string argument. A fact that readers may understand differently is left out."""
 
     host: str | UnsetType = UNSET
     """The host of an absolute URL: a lower-case name in A-labels, or an address."""
@@ -109,7 +109,7 @@ class TextFacts(Struct, frozen=True, kw_only=True):
     path: str | UnsetType = UNSET
     """A file path in normal form."""
     mysql: list[StatementKind] | UnsetType = UNSET
-    """What the SQL statements of the text do, if it is read as MySQL."""
+    """The kinds of the SQL statements in the text, if it is read as MySQL."""
     postgres: list[StatementKind] | UnsetType = UNSET
     """The same, read as PostgreSQL."""
     sqlite: list[StatementKind] | UnsetType = UNSET
@@ -117,7 +117,7 @@ class TextFacts(Struct, frozen=True, kw_only=True):
 
 
 class Item(Struct, frozen=True, kw_only=True):
-    """One thing that a list would show, stated as the call that it would be."""
+    """One entry of a list, stated as the call that would use it."""
 
     message: AskedMessage
     target: Target
@@ -126,7 +126,7 @@ class Item(Struct, frozen=True, kw_only=True):
 
 
 class Time(Struct, frozen=True, kw_only=True):
-    """The moment of the question; policies have no clock of their own."""
+    """The time of the question; policies have no clock of their own."""
 
     unix_ns: int
     rfc3339: str
@@ -137,21 +137,21 @@ class Time(Struct, frozen=True, kw_only=True):
 
 
 class Gateway(Struct, frozen=True, kw_only=True):
-    """Which gateway asks."""
+    """The gateway that asks."""
 
     id: str
     version: str
 
 
 class Context(Struct, frozen=True, kw_only=True):
-    """Circumstances of the question; `headers` holds only names that the settings allow."""
+    """Circumstances of the question; `headers` has only names that the settings allow."""
 
     time: Time
     source_ip: str
     gateway: Gateway
     headers: dict[str, str] = {}
     session: str = ""
-    """Digest of the `Mcp-Session-Id` that the client presents (`session_digest`); empty if it presents none."""
+    """Digest of the client's `Mcp-Session-Id` (`session_digest`); empty if it presents none."""
 
 
 class PolicyInput(Struct, frozen=True, kw_only=True):
@@ -166,10 +166,10 @@ class PolicyInput(Struct, frozen=True, kw_only=True):
     context: Context
     definition: Definition | None = None
     definition_status: DefinitionStatus | UnsetType = UNSET
-    """Why there is a definition or none; unset where that is not known, which permits nothing."""
+    """Reason for the presence or absence of a definition; unset if that is not known, which permits nothing."""
     arguments: dict[str, Any] = {}
     arguments_meta: ArgumentsMeta = field(default_factory=ArgumentsMeta)
     facts: dict[str, TextFacts] | UnsetType = UNSET
-    """JSON pointer into the arguments -> facts of the string there; set where the policy asked for facts."""
+    """JSON pointer into the arguments -> facts of the string there; set if the policy asked for facts."""
     items: list[Item] = []
     schema: Literal["mcp.input/v1"] = SCHEMA

@@ -1,6 +1,6 @@
 """The constructor of policy inputs: a call, a list item and a server's request are stated alike.
 
-Rule 1: `arguments` are exactly what would be forwarded.
+Rule 1: `arguments` are exactly those that would be forwarded.
 Rule 2: the question of an item differs from that of its call in `phase`, `arguments` and `arguments_meta` only.
 Rule 3: the time of a listing question is cut to the minute, so that equal lists ask equal questions.
 """
@@ -51,7 +51,7 @@ def moment(unix_ns: int) -> Time:
 
 @lru_cache(maxsize=_SECONDS)
 def _second(seconds: int) -> Time:
-    """Return the time at the beginning of a second: thousands of messages share one, and each asks for it twice."""
+    """Return the time at the start of a second, cached: thousands of messages share one, and each needs it twice."""
     instant = datetime.fromtimestamp(seconds, UTC)
     return Time(
         unix_ns=seconds * _NS,
@@ -69,12 +69,12 @@ def cut(unix_ns: int) -> int:
 
 
 def at(question: PolicyInput, unix_ns: int) -> PolicyInput:
-    """Return the question as of another moment: a stream is judged long after it was opened."""
+    """Return the question with another time, because a stream is judged long after it was opened."""
     return replace(question, context=replace(question.context, time=moment(unix_ns)))
 
 
 def ask(inbound: Inbound, *, phase: Phase, unix_ns: int, gateway: Gateway) -> PolicyInput:
-    """State the client's own message as a question, without definition and arguments."""
+    """Return the question about the client's own message, without definition and arguments."""
     return PolicyInput(
         phase=phase,
         message=_asked(inbound),
@@ -93,7 +93,7 @@ def ask(inbound: Inbound, *, phase: Phase, unix_ns: int, gateway: Gateway) -> Po
 
 
 def target(inbound: Inbound) -> Target:
-    """Return what the client's message touches; a response touches the server's request that it answers."""
+    """Return the target of the client's message; a response has the target of the server's request that it answers."""
     if inbound.answers is not None:
         return Target(name=inbound.method.name)
     place = inbound.place
@@ -101,7 +101,7 @@ def target(inbound: Inbound) -> Target:
 
 
 def _normal(inbound: Inbound) -> Target:
-    """Return what the message touches, a resource in normal form; a template that is completed stays as it is."""
+    """Return the target of the message, a resource in normal form; a completed template stays unchanged."""
     touched = target(inbound)
     return touched if touched.uri is not None and _is_completed(inbound) else with_normal_uri(touched)
 
@@ -111,7 +111,7 @@ def _is_completed(inbound: Inbound) -> bool:
 
 
 def arguments_of(inbound: Inbound) -> dict[str, Any]:
-    """Return the part of the message that is judged as arguments: what the target, or the server, would receive."""
+    """Return the part of the message that is judged as arguments: the values that the target or the server receives."""
     message = inbound.message
     if message is None:
         return {}
@@ -136,7 +136,7 @@ def measured(arguments: Mapping[str, Any], schema: SchemaCheck) -> ArgumentsMeta
 
 
 def judged(meta: ArgumentsMeta, found: Findings) -> ArgumentsMeta:
-    """Return the measures with what the presented schema says of the arguments."""
+    """Return the measures with the verdict of the presented schema on the arguments."""
     return replace(
         meta,
         schema=found.schema,
@@ -154,7 +154,7 @@ def item(
     definition: Definition | None,
     status: DefinitionStatus | UnsetType = UNSET,
 ) -> Item:
-    """State a thing in a list as the call that it would be, by the client that asked for the list."""
+    """Return the question about a list item: the call that would use it, by the client that asked for the list."""
     message = AskedMessage(method=method, kind="request", revision=inbound.revision, era=inbound.era)
     shown = target if is_template(target.uri or "") else with_normal_uri(target)
     known = "seen" if definition is not None else status
@@ -162,9 +162,9 @@ def item(
 
 
 def listing(question: PolicyInput, items: Sequence[Item]) -> PolicyInput:
-    """State the question about a chunk of list items, in the name of the one who asked for the list.
+    """Return the question about a chunk of list items, for the principal that asked for the list.
 
-    The session is left out, so that equal lists of one caller ask equal questions whatever their sessions.
+    The session is left out, so that equal lists of one caller ask equal questions in all sessions.
     """
     context = question.context
     return PolicyInput(
@@ -185,7 +185,7 @@ def listing(question: PolicyInput, items: Sequence[Item]) -> PolicyInput:
 
 
 def server_request(question: PolicyInput, *, method: str, params: Mapping[str, Any]) -> PolicyInput:
-    """State a request of the server to the client, in the name of the principal that it would reach."""
+    """Return the question about a server's request to the client, for the principal that it would reach."""
     message = question.message
     arguments = content(method, params)
     return PolicyInput(

@@ -1,13 +1,13 @@
 """The journal's records, as values: `decided`, `completed`, `refused`, `counted`, `policy` (DESIGN section 8).
 
 Rule 1: a call has two records under one `call_id`; `decided` is durable before a forward or a refusal.
-Rule 2: what never came to a decision is `refused`; what is not worth a record of its own is `counted`.
-Rule 3: whatever a client wrote goes through `masking` before it is in a record.
-Rule 4: here a record says everything; how the journal writes it without repeating itself is in `gateway.journal`.
+Rule 2: a message without a decision is `refused`; a message too minor for its own record is `counted`.
+Rule 3: all client text passes `masking` before it is in a record.
+Rule 4: a record here is complete; `gateway.journal` writes it without repeating values.
 
 The writer adds `schema`, `at` (wall time in nanoseconds, never decreasing within a writer), `writer` and `sequence`.
-The names `previous`, `chain`, `checkpoint` and `sealed` are kept for a hash chain, signed checkpoints and encryption
-per subject.
+The names `previous`, `chain`, `checkpoint` and `sealed` are reserved for a hash chain, signed checkpoints and
+encryption per subject.
 """
 
 from datetime import UTC, datetime
@@ -36,25 +36,25 @@ class Receipt(Struct, frozen=True, kw_only=True):
 
 
 class JournalFailure(Struct, frozen=True, kw_only=True):
-    """The journal could not take the record: the message is denied as `journal_unavailable`."""
+    """The journal could not accept the record, so the message is denied as `journal_unavailable`."""
 
     detail: str
 
 
 class Occasion(Struct, frozen=True, kw_only=True):
-    """Which call, and when: wall and monotonic time in nanoseconds; `micros` since the message was read."""
+    """Id and time of the call: wall and monotonic time in nanoseconds; `micros` since the message was read."""
 
     call_id: str
     unix_ns: int
     monotonic_ns: int
     micros: int = 0
     keyed: str = ""
-    """The keyed digest of the arguments, where it was made already."""
+    """The keyed digest of the arguments, if it was already computed."""
     correlation: Correlation = _NO_IDS
 
 
 class Enforced(Struct, frozen=True, kw_only=True):
-    """What enforcement made of the answer; `code` is the public code of a refusal, empty for an allow."""
+    """The enforcement of an answer; `code` is the public code of a refusal, empty for an allow."""
 
     outcome: Outcome
     code: str = ""
@@ -86,7 +86,7 @@ class Arguments(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Decided(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="decided"):
-    """A message was decided; written before anything comes of it."""
+    """A message was decided; written before the decision has any effect."""
 
     call_id: str
     time: str
@@ -98,7 +98,7 @@ class Decided(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="
     method: str
     phase: Phase
     server: str
-    """The server named in the path; what the catalog knows of it is in `trust`."""
+    """The server named in the path; its catalog entry is in `trust`."""
     target: Target
     principal: Caller
     source_ip: str
@@ -110,7 +110,7 @@ class Decided(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="
     code: str = ""
     """The public code of a refusal."""
     rule: str = ""
-    """The first of the grounds, the rule to name where there is room for one."""
+    """The first of the grounds, for readers that show only one rule."""
     requirement: str = ""
     """The first of the reasons."""
     reasons: tuple[Reason, ...] = ()
@@ -122,7 +122,7 @@ class Decided(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="
     decision_id: str = ""
     revision: str = ""
     emergency: str = ""
-    """Revision of the stops that the decision knew."""
+    """Revision of the stops that the decision used."""
     credential: str = ""
     """Name of the upstream credential of an allow."""
     policy_micros: int = 0
@@ -135,19 +135,19 @@ class Decided(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="
     session: str = ""
     """Digest of the session that the client presented; `mcp-admission stop --session` takes it."""
     definition: str = ""
-    """Digest of the definition that was judged; empty where none was seen."""
+    """Digest of the definition that was judged; empty if none was seen."""
     definition_status: str = ""
     """`not_listed` or `listing_failed` if the definition was not seen for that reason; empty otherwise."""
     input: PolicyInput | None = None
     correlation: Correlation = _NO_IDS
     data: tuple[str, ...] = ()
-    """Classes of data of the target, as the catalog says."""
+    """Data classes of the target, as the catalog states them."""
     sealed: str = ""
-    """The arguments, encrypted to an auditor's key; empty unless the catalog wants that."""
+    """The arguments, encrypted to an auditor's key; empty unless the catalog requires that."""
 
 
 class Result(Struct, frozen=True, kw_only=True):
-    """The result as the client got it: keyed digest of the response's bytes, type, and number of its items."""
+    """The result as the client received it: keyed digest of the response's bytes, type, and number of its items."""
 
     digest: str
     type: str = ""
@@ -155,15 +155,15 @@ class Result(Struct, frozen=True, kw_only=True):
 
 
 class Completed(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="completed"):
-    """What became of a forwarded message; `micros` since it was read, `upstream_micros` until the reply's head."""
+    """The outcome of a forwarded message; `micros` since it was read, `upstream_micros` until the head of the reply."""
 
     call_id: str
     unix_ns: int
     monotonic_ns: int
     outcome: str
     """`answered`, `error` (JSON-RPC), `tool_error`, `client_gone`, `cancelled`, `closed` (a stream refused later),
-    `stopped` (a call that policy ended after it was sent; `detail` says why),
-    `not_forwarded` (nobody waited for the allow any more), `internal_failure`, or the code of an upstream failure."""
+    `stopped` (a call that policy ended after it was sent; `detail` has the reason), `not_forwarded` (the client left
+    before the allow arrived), `internal_failure`, or the code of an upstream failure."""
     status: int = 0
     bytes: int = 0
     events: int = 0
@@ -172,19 +172,20 @@ class Completed(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field
     hidden: int = 0
     """Items of a list that policy hides from the client."""
     unread: bool = False
-    """True where a large result was relayed without being read."""
+    """True if a large result was relayed without being read."""
     withheld: int = 0
-    """What the server sent and what is not a message for this client; `detail` has the first reason."""
+    """Server messages that are not valid messages for this client; `detail` has the first reason."""
     detail: str = ""
     removed_instructions: str = ""
-    """Digest of the server's instructions that were removed, as they are not the pinned ones; empty if none were."""
+    """Digest of the server's instructions that were removed because they are not the pinned ones; empty if none
+    were."""
     request_id: str = ""
     result: Result | None = None
-    """What the client got as the result of its request; null if it got none."""
+    """The result that the client received; null if it received none."""
 
 
 class Refused(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="refused"):
-    """A message was refused without a decision: malformed, unauthenticated, of no known method."""
+    """A message was refused without a decision: malformed, unauthenticated, or of an unknown method."""
 
     call_id: str
     time: str
@@ -200,14 +201,14 @@ class Refused(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="
     digest: str = ""
     """Keyed digest of the refused bytes."""
     principal: Caller | None = None
-    """Whose message it was, if the credential was good."""
+    """The sender of the message, if its credential was valid."""
     count: int = 1
-    """Further refusals alike, from the same source in the same second, that this record stands for."""
+    """Number of further equal refusals from the same source in the same second that this record represents."""
     correlation: Correlation = _NO_IDS
 
 
 class Counted(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="counted"):
-    """Messages recorded by count: how many of one method on one server since `since_ns`."""
+    """Messages that are only counted: number of messages of one method on one server since `since_ns`."""
 
     unix_ns: int
     since_ns: int
@@ -218,41 +219,41 @@ class Counted(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="
 
 
 class Policy(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="policy"):
-    """What happened to the policy or to the stops as a whole, whoever asked what."""
+    """An event of the policy or of the stops as a whole, independent of any caller."""
 
     time: str
     unix_ns: int
     event: str
-    """Such as `followed`, `rejected`, `stale`, `stopped`: the events of the gateway's log, in the same words."""
+    """Event name such as `followed`, `rejected`, `stale`, `stopped`, as in the gateway's log."""
     code: str = ""
-    """Why a bundle was rejected; as in refusals."""
+    """Reason for the rejection of a bundle, as in refusals."""
     revision: str = ""
-    """The revision that it is about."""
+    """The revision of the event."""
     detail: str = ""
 
 
 class Voided(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="voided"):
-    """The writer could not make its sequences `first` to `last` durable: what stands there had no effect."""
+    """The writer could not make its sequences `first` to `last` durable: records in this range had no effect."""
 
     unix_ns: int
     first: int
     last: int
     detail: str
     lost: int = 0
-    """Completions that could not be kept until there was room again."""
+    """Completions that had to be dropped before there was room again."""
 
 
 Record = Decided | Completed | Refused | Counted | Policy | Voided
 
 
 def place(encoded: bytes, *, at: int, writer: str, sequence: int) -> bytes:
-    """Return an encoded record as one line of the journal, with the place that its writer gives it."""
+    """Return an encoded record as one line of the journal, with the position from its writer."""
     head = b'{"schema":"%s","at":%d,"writer":"%s","sequence":%d,' % (_SCHEMA, at, writer.encode(), sequence)
     return head + encoded[1:] + b"\n"
 
 
 def rfc3339(unix_ns: int) -> str:
-    """Return a wall time as people read it, in UTC with microseconds."""
+    """Return a wall time in readable form, in UTC with microseconds."""
     return f"{_second(unix_ns // _NS)}.{unix_ns % _NS // 1000:06}Z"
 
 
@@ -262,7 +263,7 @@ def rfc3339_ns(unix_ns: int) -> str:
 
 
 def unix_ns_of(time: str) -> int:
-    """Return the nanoseconds since 1970 of a time that `rfc3339` or `rfc3339_ns` wrote; others raise ValueError."""
+    """Return the nanoseconds since 1970 of a time that `rfc3339` or `rfc3339_ns` wrote; raise ValueError for others."""
     second, _, fraction = time.removesuffix("Z").partition(".")
     instant = datetime.fromisoformat(f"{second}+00:00")
     return int(instant.timestamp()) * _NS + int(fraction.ljust(9, "0"))

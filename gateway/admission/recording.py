@@ -1,7 +1,7 @@
-"""The constructors of the journal's records, from a question, its answer and what enforcement made of it.
+"""The constructors of the journal's records, from a question, its answer and its enforcement.
 
-Rule 1: whatever a client wrote goes through `masking` before it is in a record.
-Rule 2: a policy that did not answer is recorded like one that did, with our own reason.
+Rule 1: all client text passes `masking` before it is in a record.
+Rule 2: a missing answer of the policy is recorded like an answer, with the gateway's own reason.
 """
 
 from base64 import b64encode
@@ -23,11 +23,11 @@ from gateway.admission.redaction import repeated, scrubbed, without_secrets
 from gateway.admission.secret_texts import Scrubber
 
 _WORDS: Final = 500
-"""Longest text of a client's own that a record repeats."""
+"""Longest client text that a record repeats."""
 
 
 class PartialMessage(Struct, frozen=True, kw_only=True):
-    """What is known of a message that is refused without a decision."""
+    """The facts about a message that is refused without a decision."""
 
     server: str = ""
     method: str = ""
@@ -35,7 +35,7 @@ class PartialMessage(Struct, frozen=True, kw_only=True):
     status: int = 0
     body: bytes = b""
     caller: Principal | None = None
-    """Whose message it is, if the credential was good."""
+    """The sender of the message, if its credential was valid."""
     correlation: Correlation = field(default_factory=Correlation)
 
 
@@ -88,7 +88,7 @@ def _sealed(question: PolicyInput, masking: Masking) -> str:
 
 
 def _asked(question: PolicyInput) -> dict[str, Any]:
-    """Return the fields that say what was asked."""
+    """Return the fields about the question."""
     return {
         "method": question.message.method,
         "message_kind": question.message.kind,
@@ -105,13 +105,13 @@ def _asked(question: PolicyInput) -> dict[str, Any]:
 
 
 def _unseen(question: PolicyInput) -> str:
-    """Return why the definition was not seen; empty if it was, or if that is not known."""
+    """Return the reason why the definition was not seen; empty if it was seen, or if the reason is not known."""
     status = question.definition_status
     return "" if isinstance(status, UnsetType) or status == "seen" else status
 
 
 def _answered(verdict: Verdict, secrets: Scrubber) -> dict[str, Any]:
-    """Return the fields that say what OPA decided, and why."""
+    """Return the fields about OPA's decision and its reasons."""
     decision = verdict.decision
     resolved = decision.resolved
     return {
@@ -135,7 +135,7 @@ def _answered(verdict: Verdict, secrets: Scrubber) -> dict[str, Any]:
 
 
 def refused(occasion: Occasion, *, code: str, source_ip: str, about: PartialMessage, masking: Masking) -> Refused:
-    """Return the record of a refusal without a decision; of its bytes only measure and keyed digest are kept."""
+    """Return the record of a refusal without a decision; of its bytes only size and keyed digest are kept."""
     return Refused(
         call_id=occasion.call_id,
         time=rfc3339(occasion.unix_ns),
@@ -155,14 +155,14 @@ def refused(occasion: Occasion, *, code: str, source_ip: str, about: PartialMess
 
 
 def _reasons(answer: Verdict | PolicyFailure) -> Sequence[Reason]:
-    """Return the policy's reasons, or our own where it gave none."""
+    """Return the policy's reasons, or the gateway's own if the policy gave none."""
     if isinstance(answer, Verdict):
         return answer.decision.reasons
     return (Reason(requirement=answer.requirement or answer.code, message=answer.detail, severity="high"),)
 
 
 def _worded(reasons: Sequence[Reason], secrets: Scrubber) -> tuple[Reason, ...]:
-    """Return reasons whose words, which policies make of arguments, repeat no secret."""
+    """Return the reasons without secrets: policies may build their text from arguments."""
     if not reasons:
         return ()
     return tuple(
@@ -186,7 +186,7 @@ def _bound(obligations: Sequence[Obligation], secrets: Scrubber) -> tuple[Obliga
 
 
 def _described(question: PolicyInput) -> tuple[str, ...]:
-    """Return the texts that name members of the arguments, of which the level `none` records nothing."""
+    """Return the texts that name members of the arguments, which the level `none` does not record."""
     return tuple(error.message for error in question.arguments_meta.errors)
 
 

@@ -1,8 +1,8 @@
-"""Secrets in what clients write: found by the name of their key and by their pattern, and masked.
+"""Secrets in client text: found by the name of their key and by their pattern, and masked.
 
-Rule 1: a value is masked whole where its key names a secret; elsewhere each part of a text that looks like one.
-Rule 2: what was masked is reported, so that no other text of a record repeats it.
-Rule 3: too deep to be searched is masked.
+Rule 1: a value is masked whole if its key names a secret; elsewhere each part of a text that looks like one is masked.
+Rule 2: masked values are reported, so that no other text of a record repeats them.
+Rule 3: a value that is nested too deep to be searched is masked.
 """
 
 import re
@@ -21,36 +21,36 @@ _KEY: Final = re.compile(
     r"|^sig$|^otp$|totp|^pin$|^cvv2?$|^cvc$|bearer|^jwt$|connectionstring|^dsn$"
 )
 _COUNT: Final = re.compile(r"tokens(count|limit|used)?$|^token(count|limit)$|maxtoken")
-"""`max_tokens` and its like hold a number of tokens, not a token."""
+"""`max_tokens` and similar keys hold a number of tokens, not a token."""
 _KEY_HINTS: Final = (
     *("pass", "pw", "secret", "token", "key", "auth", "cred", "cookie", "sid", "session", "sig"),
     *("otp", "pin", "cv", "bearer", "jwt", "connection", "dsn"),
 )
-"""A key that names a secret holds one of these; looking for them is cheaper than `_KEY` in a long key."""
+"""Words of which a key that names a secret holds at least one. In a long key they are cheaper to find than `_KEY`."""
 _SHORT: Final = 64
-"""Longest key that is remembered with what it names."""
+"""Longest key whose kind is cached."""
 _TEXTS: Final = frozenset({str, int, float})
 
 
 def without_secrets(value: Any, found: list[str]) -> Any:
-    """Return a JSON value with its secrets masked, and itself where it has none; `found` gains what was masked."""
+    """Return a JSON value with its secrets masked, or unchanged if it has none; add the secrets to `found`."""
     return _walk(value, found, DEPTH) if suspicious(value) else value
 
 
 def suspicious(value: Any) -> bool:
-    """Return whether a JSON value may hold a secret; cheap, for most values hold none."""
+    """Return whether a JSON value may hold a secret. The check is cheap, because most values hold none."""
     texts: list[str] = []
     return _telling((value,), texts, DEPTH + 1) or hinted("\n".join(texts))
 
 
 def scrubbed(text: str, secrets: Scrubber | None = None) -> str:
-    """Return a text without what looks like a secret, and without the `secrets` found elsewhere."""
+    """Return a text without the parts that look like a secret, and without the `secrets` found elsewhere."""
     text = secrets.hide(text) if secrets else text
     return masked_text(text, []) if hinted(text) else text
 
 
 def repeated(value: Any, secrets: Scrubber) -> Any:
-    """Return a value without any of `secrets`, which its sender may have repeated under an innocent key."""
+    """Return a value without any of `secrets`, which its sender may have repeated under a harmless key."""
     kind = kind_of(value)
     if kind is str:
         return secrets.hide(value)
@@ -62,7 +62,7 @@ def repeated(value: Any, secrets: Scrubber) -> Any:
 
 
 def named_secrets(value: Any) -> tuple[str, ...]:
-    """Return what stands under the key of a secret, in a value too large to be searched by pattern."""
+    """Return the values under the keys of secrets, in a value too large to be searched by pattern."""
     found: dict[str, None] = {}
     todo: list[Any] = [value]
     while todo:
@@ -82,7 +82,7 @@ def named_secrets(value: Any) -> tuple[str, ...]:
 
 
 def kind_of(value: object) -> object:
-    """Return the exact type of a JSON value, without narrowing it in the eyes of a type checker."""
+    """Return the exact type of a JSON value, without narrowing it for the type checker."""
     return type(value)
 
 
@@ -106,7 +106,7 @@ def _walk(value: Any, found: list[str], room: int) -> Any:
 
 
 def _names_a_secret(pair: Mapping[str, Any]) -> bool:
-    """Return whether `{"name": "Authorization", "value": ...}` and its like name a secret."""
+    """Return whether an object such as `{"name": "Authorization", "value": ...}` names a secret."""
     if "value" not in pair:
         return False
     name = pair.get("name", pair.get("key"))
@@ -122,7 +122,7 @@ def _is_secret(key: str, value: Any) -> bool:
 
 
 def _judge(key: str) -> str:
-    """Return what a key names: a `secret`, a `count` of tokens, or something `else`."""
+    """Return the kind of a key: a `secret`, a `count` of tokens, or something `else`."""
     if not _key_hinted(key) or not _KEY.search(plain := _plain(key)):
         return "else"
     return "count" if _COUNT.search(plain) else "secret"
@@ -148,7 +148,7 @@ def _hidden(value: Any, found: list[str]) -> str:
 
 
 def _leaves(value: Any) -> list[str]:
-    """Return the texts and numbers in a value, without recursion: it may be deep."""
+    """Return the texts and numbers in a value, without recursion because it may be deep."""
     leaves: list[str] = []
     todo: list[Any] = [value]
     while todo:
@@ -167,7 +167,7 @@ def _leaves(value: Any) -> list[str]:
 
 
 def _telling(node: Any, texts: list[str], room: int) -> bool:
-    """Return whether a key names a secret, or it is too deep to say; `texts` gains what is still to be searched."""
+    """Return whether a key names a secret, or the value is too deep to search; add texts still to search to `texts`."""
     if not room:
         return True
     values = node

@@ -1,9 +1,10 @@
-"""Why a message does not pass, and the words and bytes in which its sender learns so (DESIGN section 7).
+"""Refusals, and the words and bytes in which the sender receives them (DESIGN section 7).
 
-Rule 1: a refusal names what was refused, why, what to do next and whom to ask; never policy data.
-Rule 4: the text says what the gateway knows of the request: only one that was never sent was surely not executed.
+Rule 1: a refusal names the refused item, the reason, the next step and a contact; never policy data.
 Rule 2: the form follows the method table: tool errors for calls, JSON-RPC errors for requests, else nothing.
-Rule 3: HTTP 401 is for authentication only; 503 only for connecting while policy cannot be asked.
+Rule 3: HTTP 401 is for authentication only; 503 only for connecting while policy cannot be evaluated.
+Rule 4: the text states what the gateway knows about execution: only a request that was never sent was certainly not
+executed.
 """
 
 from collections.abc import Mapping
@@ -24,7 +25,7 @@ from gateway.protocol.revisions import WITHOUT_HEADER, era_of
 
 UNVERIFIED: Final = "principal_is_verified"
 STOPPED: Final = "stopped"
-"""The code of what was sent, and is refused while it runs."""
+"""The code of a call that was sent and is refused while it runs."""
 JSON: Final = (("content-type", "application/json"),)
 _UNAVAILABLE: Final = 503
 _FORBIDDEN: Final = 403
@@ -33,11 +34,11 @@ _RETRY_AFTER_S: Final = "2"
 
 
 Stage = Literal["refused", "unsent", "unknown", "ended", "failed", "withheld"]
-"""How far the request came: refused before it was sent, could not be sent, sent without a known outcome, sent and ended
-by policy while it ran, sent to a server that failed, sent and answered by what the gateway does not deliver."""
+"""Progress of the request: refused before it was sent, could not be sent, sent without a known outcome, sent and ended
+by policy while it ran, sent to a server that failed, sent and answered with a result that the gateway withholds."""
 
 Recorded = Literal["malformed_shape", "request_not_own", "token_not_own", "client_task_not_own"]
-"""Codes of notifications, which have no answer: they stand in records only."""
+"""Codes of notifications, which have no answer. They appear only in records."""
 
 _OPENINGS: Final[Mapping[Stage, str]] = {
     "refused": "Refused by {by} ({code}). Nothing was executed.",
@@ -49,23 +50,24 @@ _OPENINGS: Final[Mapping[Stage, str]] = {
 }
 _SENT: Final = frozenset({"unknown", "ended", "failed", "withheld"})
 _FINAL: Final = frozenset({"refused", "ended", "withheld"})
-"""Stages at which the same message ends in the same way again, unless its code says that this passes."""
+"""Stages at which a retry ends in the same way, unless its code marks a temporary condition."""
 _OF_POLICY: Final = frozenset({"policy_denied", "approval_required", "obligation_unsupported"})
-"""Codes of refusals that policy decided; every other one is the gateway's own."""
+"""Codes of refusals that policy decided; all others are the gateway's own."""
 _CHECK: Final = "Check whether it was executed before you repeat it."
 
 
 class Wording(Struct, frozen=True, kw_only=True):
-    """What an organization adds to every refusal."""
+    """Text that an organization adds to every refusal."""
 
     opening: str = ""
-    """The first sentence of what policy refused; of no other refusal, since only policy is the organization's."""
+    """The first sentence of refusals by policy. Other refusals do not have it, since only policy is the
+    organization's."""
     organization_message: str = ""
     request_url: str = ""
 
 
 class Refusal(Struct, frozen=True, kw_only=True):
-    """A message that does not pass: the public code, and the reasons as OPA or the gateway gave them."""
+    """A refused message: the public code, and the reasons from OPA or the gateway."""
 
     code: errors.FailureName | Recorded
     reasons: tuple[Reason, ...]
@@ -73,27 +75,27 @@ class Refusal(Struct, frozen=True, kw_only=True):
     revision: str = ""
     stage: Stage = "refused"
     owners: tuple[str, ...] = ()
-    """Whom to ask: each owner with what they own."""
+    """Contacts: each owner with the thing that they own."""
 
     @property
     def unauthenticated(self) -> bool:
-        """True when the reason is the credential itself, so that a new one may help."""
+        """True if the reason is the credential itself, so that a new one may help."""
         return any(reason.requirement == UNVERIFIED for reason in self.reasons)
 
 
 def own(code: errors.FailureName | Recorded, message: str, remedy: str = "", *, stage: Stage = "refused") -> Refusal:
-    """Return a refusal of the gateway's own making, before or instead of a decision."""
+    """Return a refusal by the gateway itself, before or instead of a decision."""
     reason = Reason(requirement=code, message=message, severity="high", remedy=remedy)
     return Refusal(code=code, reasons=(reason,), stage=stage)
 
 
 def stopped(refusal: Refusal) -> Refusal:
-    """Return the refusal of a call that was sent already and is ended while it runs."""
+    """Return the refusal of a call that was already sent and is ended while it runs."""
     return replace(refusal, code=STOPPED, stage="ended")
 
 
 def answer(refusal: Refusal, inbound: Inbound, wording: Wording) -> Answer | Withhold:
-    """Return how the sender of `inbound` learns of the refusal."""
+    """Return the answer by which the sender of `inbound` receives the refusal."""
     request = inbound.message
     if request is None:
         return _unasked(refusal, wording)
@@ -112,7 +114,8 @@ def malformed_answer(malformed: Malformed, names: Headers, wording: Wording) -> 
     """Return the answer to a message that cannot be read.
 
     A fault inside `params` is answered in the form of the method with HTTP 200, because a 4xx ends the session of some
-    clients; a notification gets no answer. Every other fault is HTTP's (specification 2026-07-28, Streamable HTTP).
+    clients; a notification gets no answer. Every other fault is an HTTP error (specification 2026-07-28, Streamable
+    HTTP).
     """
     version = names.get("mcp-protocol-version")
     era = "legacy" if version is None else era_of(version)
@@ -130,13 +133,13 @@ def malformed_answer(malformed: Malformed, names: Headers, wording: Wording) -> 
 
 
 def text(refusal: Refusal, wording: Wording) -> str:
-    """Return the sentences that a model or a person reads."""
+    """Return the sentences of the refusal for a model or a person."""
     by = "policy" if refusal.code in _OF_POLICY else "the gateway"
     blocked = wording.opening if refusal.stage == "refused" and refusal.code in _OF_POLICY else ""
     lines = [line for line in (blocked, _OPENINGS[refusal.stage].format(code=refusal.code, by=by)) if line]
     lines += [f"- {reason.requirement}: {reason.message}" for reason in refusal.reasons]
-    lines += [f"What to do: {remedy}" for remedy in dict.fromkeys(r.remedy for r in refusal.reasons) if remedy]
-    lines += [f"Whom to ask: {', '.join(refusal.owners)}."] if refusal.owners else []
+    lines += [f"Next step: {remedy}" for remedy in dict.fromkeys(r.remedy for r in refusal.reasons) if remedy]
+    lines += [f"Contact: {', '.join(refusal.owners)}."] if refusal.owners else []
     lines += [part for part in (wording.organization_message, _ask_at(wording.request_url)) if part]
     if refusal.stage in _SENT:
         lines.append(_CHECK)
@@ -166,12 +169,12 @@ def data(refusal: Refusal, wording: Wording) -> dict[str, Any]:
 
 
 def rpc_error(refusal: Refusal, request_id: str | int | None, wording: Wording) -> bytes:
-    """Return the refusal as a JSON-RPC error, whatever the method."""
+    """Return the refusal as a JSON-RPC error, for any method."""
     return errors.failure_body(request_id, refusal.code, text(refusal, wording), data(refusal, wording))
 
 
 def _connect(refusal: Refusal, request_id: str | int, wording: Wording) -> Answer:
-    """Refuse a client that connects: 503 where policy cannot be asked, so that it does not misread the era."""
+    """Refuse a client that connects: 503 if policy cannot be evaluated, so that it does not misread the era."""
     body = rpc_error(refusal, request_id, wording)
     if errors.failure_of(refusal.code).status == _UNAVAILABLE:
         return Answer(
@@ -181,7 +184,7 @@ def _connect(refusal: Refusal, request_id: str | int, wording: Wording) -> Answe
 
 
 def _unasked(refusal: Refusal, wording: Wording) -> Answer:
-    """Refuse a stream or the end of a session as a server does that has none: 403 would mean the token's scope."""
+    """Refuse a stream or the end of a session like a server without one: 403 would mean the token's scope."""
     failure = errors.failure_of(refusal.code)
     refused = failure.status == _FORBIDDEN
     headers = (*JSON, ("allow", "POST")) if refused else JSON

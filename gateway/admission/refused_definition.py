@@ -1,8 +1,8 @@
-"""A definition that policy keeps from clients, with the words that the server sends, and those words as a text.
+"""A definition that policy hides from clients, with the server's own words, and those words as a text.
 
-Rule 1: the text is bounded, and so is the work of making it: a part that is too long or nests too deep is left out, and
-only its digest says that it is there.
-Rule 2: the text is ASCII, and any JSON value can be in it, lone surrogates included.
+Rule 1: the text is bounded, and so is the work of making it. A part that is too long or nested too deep is left out,
+and only its digest shows that it exists.
+Rule 2: the text is ASCII, and any JSON value can be in it, including unpaired surrogates.
 """
 
 import json
@@ -17,15 +17,15 @@ from gateway.admission.instructions import KEY, RemovedInstructions
 from gateway.admission.policy_input import Definition, Target
 
 MOST_CHARACTERS: Final = 100_000
-"""Of one part; a catalog holds no longer one."""
+"""Most characters of one part; a catalog holds no longer one."""
 _MOST_TOGETHER: Final = 200_000
 _MOST_LEVELS: Final = 100
 _EACH: Final = 8
-"""Characters that a value counts for, whatever it is."""
+"""Characters that any value counts for, at least."""
 
 
 class RefusedDefinition(Struct, frozen=True, kw_only=True):
-    """What a server presents a target to be, or its instructions, and the policy that refuses it."""
+    """A target's definition as the server presents it, or its instructions, and the policy that refuses it."""
 
     server: str
     kind: str
@@ -34,15 +34,15 @@ class RefusedDefinition(Struct, frozen=True, kw_only=True):
     """Its name or URI; empty for instructions."""
     sha256: str
     revision: str
-    """Of the policy."""
+    """Revision of the policy."""
     digests: Mapping[str, str]
-    """Of all parts of the definition."""
+    """Digests of all parts of the definition."""
     words: Mapping[str, Any]
-    """The parts as the server sent them; empty if they are not at hand."""
+    """The parts as the server sent them; empty if they are not available."""
 
 
 class PresentedWords(Struct, frozen=True, kw_only=True):
-    """What a text says of a definition: the digests of all its parts, and the words of those that are short enough."""
+    """The content of a text about a definition: the digests of all parts, and the words of the short ones."""
 
     target: str
     digests: dict[str, str]
@@ -65,7 +65,7 @@ def refused_target(
 
 
 def refused_instructions(server: str, removed: RemovedInstructions, *, revision: str) -> RefusedDefinition:
-    """Return the instructions of a server that were removed, as a definition with one part."""
+    """Return the removed instructions of a server, as a definition with one part."""
     return RefusedDefinition(
         server=server,
         kind=KEY,
@@ -78,7 +78,7 @@ def refused_instructions(server: str, removed: RemovedInstructions, *, revision:
 
 
 def packed(refused: RefusedDefinition) -> str:
-    """Return the words of a definition as a text; what is first in `PARTS` goes before what is later."""
+    """Return the words of a definition as a text, in the order of `PARTS`."""
     words: list[str] = []
     left = _MOST_TOGETHER
     for part in [*PARTS, *sorted(refused.words.keys() - PARTS.keys())]:
@@ -91,7 +91,7 @@ def packed(refused: RefusedDefinition) -> str:
 
 
 def unpacked(text: str) -> PresentedWords | None:
-    """Return what a text says; null if it is not such a text."""
+    """Return the content of a text; null if it is not such a text."""
     try:
         return msgspec.convert(json.loads(text), PresentedWords)
     except (ValueError, RecursionError):
@@ -99,7 +99,7 @@ def unpacked(text: str) -> PresentedWords | None:
 
 
 def _members(part: str, value: Any) -> list[str]:
-    """Return the member of a JSON object; nothing if Python can read the value and not write it, as 5,000 digits."""
+    """Return the member of a JSON object; nothing if Python can read but not write it, such as 5,000 digits."""
     try:
         return [f"{json.dumps(part)}: {json.dumps(value)}"]
     except ValueError:
@@ -127,7 +127,7 @@ def _size(value: Any) -> int:
 
 
 def _length(value: Any) -> int:
-    """Return how many characters a value has by itself, and what its members count for at least."""
+    """Return the number of characters of a value itself, and the minimum count of its members."""
     match value:
         case str():
             return len(value)

@@ -1,7 +1,7 @@
-"""What a result is, for its record: a type of a closed set, and how many items it has.
+"""The type of a result for its record: one of a closed set, and the number of its items.
 
-Rule 1: nothing that the server wrote is a type: a content block of a type that is not known is `other`.
-Rule 2: the first blocks of very many stand for all, because their number is the server's choice.
+Rule 1: no text of the server becomes a type: a content block of an unknown type is `other`.
+Rule 2: if there are very many blocks, the first ones represent all, because the server chooses their number.
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ UNREAD: Final = ResultType("unread")
 
 
 def result_type(result: Mapping[str, Any]) -> ResultType:
-    """Return what the result of a method that lists nothing is."""
+    """Return the type of a result of a method that lists nothing."""
     for member in _MEMBERS:
         blocks = as_list(result.get(member))
         if blocks is not None:
@@ -37,7 +37,7 @@ def result_type(result: Mapping[str, Any]) -> ResultType:
 
 
 def _type_of(blocks: list[Any]) -> str:
-    """Return the one type of content blocks, which prompts wrap in messages; `object` if there are none."""
+    """Return the common type of content blocks, which prompts wrap in messages; `object` if there are none."""
     found = {_block_type(block) for block in islice(blocks, _LOOKED_AT)}
     return next(iter(found), "object") if len(found) <= 1 else "mixed"
 

@@ -1,9 +1,10 @@
-"""How long the validator may take for arguments, bounded before it runs.
+"""An upper bound of the time that the validator needs for arguments, computed before it runs.
 
-Rule 1: a step is about 10 ns on one core of 2024; the weights of keywords were measured and rounded up.
-Rule 2: a subschema is charged to the values that it may judge, not to all: to one value come the subschemas in its
-place, of all members the most expensive one, and recursion once, because the validator remembers what it has judged.
-Rule 3: what of arguments costs more than the usual is counted apart: nodes, integers, other numbers and characters.
+Rule 1: a step is about 10 ns on one core of 2024. The weights of keywords were measured and rounded up.
+Rule 2: a subschema is charged only to the values that it may judge. One value is charged with the subschemas in its
+place, with the most expensive one of all members, and with recursion once, because the validator caches its verdicts.
+Rule 3: the parts of arguments that cost more than usual are counted separately: nodes, integers, other numbers and
+characters.
 """
 
 import re
@@ -45,11 +46,12 @@ _LEADING: Final = frozenset(
 _DEAREST: Final = 1 << 60
 _LONG: Final = re.compile(r"\{(\d+,)?\d{3}\}")
 _LONGEST: Final = re.compile(r"\{(\d+,)?\d{4,}\}")
-"""Repetitions that may be too many for the fast automaton of a pattern; a plain pattern takes 2 ns a character."""
+"""Repetition counts that may be too high for the fast automaton of a pattern; a plain pattern takes 2 ns a
+character."""
 
 
 class Extent(Struct, frozen=True, kw_only=True):
-    """What arguments are made of, or what a subschema costs for each of these."""
+    """The extent of arguments, or the cost of a subschema for each unit of extent."""
 
     values: int = 0
     nodes: int = 0
@@ -59,9 +61,9 @@ class Extent(Struct, frozen=True, kw_only=True):
 
 
 def steps_of(cost: Extent, value: Any, enough: int) -> int:
-    """Return a bound of the steps that a value takes by a schema of this cost; a rough one where it decides already.
+    """Return a bound of the steps that a value takes by a schema of this cost; a rough one if it is conclusive.
 
-    It decides if it is above `enough` at the least, or not above it at the most.
+    It is conclusive if its lower limit is above `enough`, or its upper limit is not.
     """
     count = size(value)
     least = cost.values * count
@@ -74,7 +76,7 @@ def steps_of(cost: Extent, value: Any, enough: int) -> int:
 
 
 def extent(value: Any) -> Extent:
-    """Return what a JSON value is made of."""
+    """Return the extent of a JSON value."""
     count = integers = floats = chars = 0
     for node in chain(nodes(value), [[value]]):
         count += 1
@@ -88,7 +90,7 @@ def extent(value: Any) -> Extent:
 
 
 def cost_by_value(root: Any) -> Extent:
-    """Return the most that a usable schema costs for one value, whichever it is."""
+    """Return the highest cost of a usable schema for any one value."""
     order = _children_first(root)
     return Extent(
         values=_most(root, order, _per_value),
@@ -104,14 +106,14 @@ class _Node(Struct):
 
     part: Mapping[str, Any]
     here: Sequence[Any] = ()
-    """Those that judge the same value."""
+    """Subschemas that judge the same value."""
     members: tuple[Sequence[Any], Sequence[Any]] = ((), ())
-    """Those of which one judges a member, and those that judge it in addition."""
+    """Groups of subschemas: one of the first judges a member, and the second judge it in addition."""
     elements: tuple[Sequence[Any], Sequence[Any]] = ((), ())
 
 
 def _children_first(root: Any) -> list[_Node]:
-    """Return every subschema that is reached, behind those that it leads to, except for recursion."""
+    """Return every reached subschema, after the ones that it leads to, except for recursion."""
     seen: set[int] = set()
     found: list[_Node] = []
     todo: list[_Node | Any] = [root]
@@ -148,7 +150,7 @@ def _node(root: Any, part: dict[str, Any]) -> _Node:
 
 
 def _most(root: Any, order: list[_Node], weigh: Callable[[Mapping[str, Any]], int]) -> int:
-    """Return the greatest sum of weights that comes to one value."""
+    """Return the greatest sum of weights for one value."""
     here: dict[int, int] = {}
     below: dict[int, int] = {}
     greatest: dict[int, int] = {}

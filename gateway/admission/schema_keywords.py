@@ -1,6 +1,6 @@
-"""The keywords of JSON Schema: which draft has which, and whether a value is one that the keyword can have.
+"""The keywords of JSON Schema: the drafts that have them, and the values that they can have.
 
-Rule 1: a schema without `$schema`, or with one that is not known, is read as draft 2020-12.
+Rule 1: a schema without `$schema`, or with an unknown one, is read as draft 2020-12.
 Rule 2: a keyword that a draft does not have is an annotation, and so is every keyword that is not listed here.
 Rule 3: a complaint is the end of a sentence that begins with the place of the keyword.
 """
@@ -40,7 +40,7 @@ MAPS: Final = frozenset({"properties", "patternProperties", "dependentSchemas", 
 REFERENCES: Final = ("$ref", "$dynamicRef", "$recursiveRef")
 
 ANTITONE: Final = frozenset({"not", "if", "oneOf", "contains", "dependentSchemas", "dependencies"})
-"""Keywords that may accept less if a subschema of theirs accepts more."""
+"""Keywords that may accept less if one of their subschemas accepts more."""
 IN_PLACE: Final = frozenset(
     {"allOf", "anyOf", "oneOf", "if", "then", "else", "dependentSchemas", "dependencies", *REFERENCES}
 )
@@ -49,7 +49,7 @@ EVALUATING: Final = IN_PLACE | {
     *("properties", "patternProperties", "additionalProperties", "unevaluatedProperties"),
     *("prefixItems", "items", "unevaluatedItems", "contains"),
 }
-"""Keywords that can make a member or an element an evaluated one."""
+"""Keywords that can mark a member or an element as evaluated."""
 
 _SINCE: Final[Mapping[str, int]] = {
     **dict.fromkeys(("const", "contains", "propertyNames"), 6),
@@ -64,13 +64,13 @@ _POSSESSIVE: Final = re.compile(r"[*+?}]\+")
 
 
 def draft_of(root: Any) -> tuple[int, str]:
-    """Return the draft of a document, and a complaint if it names one that is not known."""
+    """Return the draft of a document, and a complaint if it names an unknown one."""
     named = cast("dict[str, Any]", root).get("$schema") if type(root) is dict else None
     if named is None:
         return LATEST, ""
     text = named.strip().removesuffix("#").rstrip("/") if type(named) is str else ""
     draft = _DRAFTS.get(text.partition("://")[2])
-    return (draft, "") if draft else (LATEST, "names a draft that is not known: the schema is read as draft 2020-12")
+    return (draft, "") if draft else (LATEST, "names an unknown draft: the schema is read as draft 2020-12")
 
 
 def has(draft: int, keyword: str) -> bool:
@@ -79,7 +79,7 @@ def has(draft: int, keyword: str) -> bool:
 
 
 def complaint(keyword: str, value: Any, draft: int) -> str:
-    """Return why a keyword cannot have a value; empty if it can, or if the keyword is not an assertion."""
+    """Return the reason why a keyword cannot have a value; empty if it can, or if the keyword is not an assertion."""
     if draft == EARLIEST and keyword.startswith("exclusive"):
         return "" if type(value) is bool else "must be true or false in draft 4"
     check = _CHECKS.get(keyword)
@@ -92,7 +92,7 @@ def is_assertion(keyword: str) -> bool:
 
 
 def pattern_complaint(value: Any, is_pattern: Callable[[str], bool]) -> str:
-    """Return why a text cannot be used as a pattern; empty if it can."""
+    """Return the reason why a text cannot be used as a pattern; empty if it can."""
     if type(value) is not str:
         return "is not a text"
     if len(value) > _LONGEST_PATTERN:
@@ -120,7 +120,7 @@ def _enum(value: Any) -> str:
 
 
 def _const(value: Any) -> str:
-    return "nests too deep to be compared" if _nests_too_deep(value) else ""
+    return "is nested too deep to be compared" if _nests_too_deep(value) else ""
 
 
 def _nests_too_deep(value: Any) -> bool:
@@ -161,7 +161,7 @@ def _text(value: Any) -> str:
 
 
 def names_complaint(value: Any) -> str:
-    """Return why a value is not a list of different names; empty if it is."""
+    """Return the reason why a value is not a list of different names; empty if it is one."""
     names = cast("list[Any]", value) if type(value) is list else [None]
     texts = {name for name in names if type(name) is str}
     return "" if len(texts) == len(names) else "must be a list of names, each once"

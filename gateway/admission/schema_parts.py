@@ -1,8 +1,8 @@
-"""A JSON Schema document as the subschemas that are reached from its root, each with what of it can be used.
+"""A JSON Schema document as the subschemas that are reached from its root, each with its usable keywords.
 
-Rule 1: a subschema is read once, wherever it is referred to; what nothing reaches is not read.
-Rule 2: a keyword that cannot have its value is left out with a reason; a subschema that may accept more than it was
-written to is loose.
+Rule 1: a subschema is read once, no matter how often it is referenced; an unreachable subschema is not read.
+Rule 2: a keyword with an invalid value is left out with a reason. A subschema that may accept more than its author
+intended is loose.
 Rule 3: the number, the depth, the references and the patterns of subschemas are bounded.
 """
 
@@ -30,7 +30,7 @@ from gateway.protocol.json_pointers import pointer_to
 MOST_PARTS: Final = 10_000
 MOST_TARGETS: Final = 500
 MOST_PATTERNS: Final = 50
-"""Different patterns: one may take the library 20 milliseconds, whether it is usable or not."""
+"""Most different patterns. One may take the library 20 milliseconds, whether it is usable or not."""
 DEEPEST: Final = 100
 _SHOWN: Final = 80
 
@@ -41,7 +41,7 @@ class Child:
     __slots__ = ("key", "keyword", "part")
 
     def __init__(self, keyword: str, key: str | int | None, part: "Part") -> None:
-        """Take the keyword as draft 2020-12 spells it."""
+        """Store the keyword as draft 2020-12 spells it."""
         self.keyword: Final = keyword
         self.key: Final = key
         self.part: Final = part
@@ -51,27 +51,28 @@ class Part:
     """One subschema; keywords are named as draft 2020-12 spells them."""
 
     def __init__(self, place: Place) -> None:
-        """Take where it stands in the document."""
+        """Store its place in the document."""
         self.place: Final = place
         self.constant: bool | None = None
-        """What it is if it is true or false, or stands for one."""
+        """The boolean that it is or represents; otherwise null."""
         self.is_nullable = False
         self.is_target = False
-        """Whether a reference names it."""
+        """True if a reference names it."""
         self.lists_items = False
-        """Whether `items` holds a list, as drafts before 2020-12 spell `prefixItems`."""
+        """True if `items` holds a list, as drafts before 2020-12 spell `prefixItems`."""
         self.plain: Final[dict[str, Any]] = {}
         """The assertions that judge by their value alone."""
         self.children: Final[list[Child]] = []
         self.parents: Final[list[tuple[Part, str]]] = []
         self.left_out: Final[dict[tuple[str, str | int | None], str]] = {}
-        """The reason by keyword, and key in it, of what is left out; the keyword is empty for the whole subschema."""
+        """The reasons for left-out entries, by keyword and the key in it; the keyword is empty for the whole
+        subschema."""
         self.cause = ""
-        """Why it may accept more than it was written to; empty if it does not."""
+        """Reason why it may accept more than its author intended; empty if it does not."""
 
     @property
     def is_loose(self) -> bool:
-        """Whether it may accept more than it was written to."""
+        """True if it may accept more than its author intended."""
         return bool(self.cause)
 
     def has(self, keyword: str) -> bool:
@@ -85,7 +86,7 @@ class Part:
         self.cause = self.cause or f"`{pointer_to(self.written_at(keyword, key))[:_SHOWN]}`, which {why}"
 
     def written_at(self, keyword: str, key: str | int | None) -> Place:
-        """Return where the document has a keyword, or one entry of it."""
+        """Return the place of a keyword, or of one entry of it, in the document."""
         if not keyword:
             return self.place
         spelled = _RESPELLED.get(keyword, keyword) if self.lists_items else keyword
@@ -96,15 +97,15 @@ _RESPELLED: Final = {"prefixItems": "items", "items": "additionalItems"}
 
 
 class SchemaReader:
-    """Reads one document."""
+    """Reader of one document."""
 
     def __init__(self, root: Any, draft: int, is_pattern: Callable[[str], bool]) -> None:
-        """Take the document, its draft, and what says whether a pattern can be run."""
+        """Store the document, its draft, and the function that decides whether a pattern can be run."""
         self._root: Final = root
         self._draft: Final = draft
         self._is_pattern: Final = is_pattern
         self._patterns: Final[dict[str, str]] = {}
-        """The complaint about each pattern that was looked at; empty for one that can be used."""
+        """The complaint about each pattern that was checked; empty for a usable one."""
         self._references: Final = References(root, draft)
         self._parts: Final[dict[Place, Part]] = {}
         self._todo: Final[list[tuple[Part, Any]]] = []
@@ -124,7 +125,7 @@ class SchemaReader:
         part = Part(place)
         if len(self._parts) >= MOST_PARTS or len(place) > DEEPEST:
             part.constant = True
-            part.leave_out("", None, f"lies beyond {MOST_PARTS} subschemas or {DEEPEST} levels")
+            part.leave_out("", None, f"is beyond {MOST_PARTS} subschemas or {DEEPEST} levels")
             return part
         self._parts[place] = part
         self._todo.append((part, value))

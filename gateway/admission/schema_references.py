@@ -1,4 +1,4 @@
-"""What a reference in a JSON Schema document names, as the place of a subschema in the same document.
+"""References of a JSON Schema document, resolved to the place of a subschema in the same document.
 
 Rule 1: nothing is fetched: a reference to another document names nothing.
 Rule 2: a subschema with an `$id` of its own is a resource: references in it are relative to it.
@@ -15,26 +15,26 @@ from gateway.protocol.json_pointers import keys_of
 Place = tuple[str | int, ...]
 """The keys and indexes that lead from the root of a document to a value."""
 _MOST: Final = 50_000
-"""Values of a document in which identifiers are looked for."""
+"""Most values of a document in which identifiers are searched."""
 
 
 class References:
     """The identifiers of one document."""
 
     def __init__(self, root: Any, draft: int) -> None:
-        """Take the document, and the draft that it is written in."""
+        """Store the document, and the draft in which it is written."""
         self._root: Final = root
         self._stand_alone: Final = draft <= REFERENCES_STAND_ALONE
         self._id: Final = "id" if draft == EARLIEST else "$id"
         self._resources: Final[dict[str, Place]] = {}
         self._bases: Final[dict[Place, str]] = {}
-        """The last name of each resource, to which references in it are relative."""
+        """The last name of each resource, to which its references are relative."""
         self._anchors: Final[dict[tuple[Place, str], Place]] = {}
         self._find()
 
     @property
     def is_one_resource(self) -> bool:
-        """Whether dynamic references mean the same as static ones: no subschema is a resource of its own."""
+        """True if dynamic references mean the same as static ones: no subschema is a resource of its own."""
         return not self._bases.keys() - {()}
 
     def named(self, reference: Any, place: Place) -> Place | None:
@@ -88,7 +88,7 @@ class References:
         return value
 
     def _find(self) -> None:
-        """Collect resources and anchors; an identifier that stands twice names the first."""
+        """Collect resources and anchors; a repeated identifier names the first one."""
         todo: list[tuple[Place, Place, Any]] = [((), (), self._root)]
         for count, (place, home, value) in enumerate(_breadth_first(todo)):
             if count >= _MOST:
@@ -100,7 +100,7 @@ class References:
                 todo += (((*place, number), home, below) for number, below in enumerate(value))
 
     def _identified(self, place: Place, home: Place, value: dict[str, Any]) -> Place:
-        """Take in the identifiers of one subschema, and return the resource that what is inside belongs to."""
+        """Add the identifiers of one subschema, and return the resource of its content."""
         named = value.get(self._id)
         if type(named) is str and named.startswith("#"):
             self._anchors.setdefault((home, named[1:]), place)
@@ -116,7 +116,7 @@ class References:
 
 
 def _breadth_first(todo: list[Any]) -> Iterator[Any]:
-    """Return the entries of a list that grows while it is read, and free each one when it was read."""
+    """Yield the entries of a list that grows while it is read, and free each one after use."""
     number = 0
     while number < len(todo):
         entry, todo[number] = todo[number], None

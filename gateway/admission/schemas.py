@@ -1,8 +1,8 @@
-"""What can be told of a presented JSON Schema without running it: what it may cost, and what it declares where.
+"""Properties of a presented JSON Schema without running it: its possible cost, and the names that it declares.
 
 Rule 1: only references within the document, by JSON pointer or plain anchor, count; others lead nowhere.
-Rule 2: a document with others inside is a `LookupError`, one that nests deeper than `DEEPEST` a `RecursionError`; no
-search passes a subschema twice.
+Rule 2: a document that contains other documents is a `LookupError`, and one that nests deeper than `DEEPEST` is a
+`RecursionError`. No search visits a subschema twice.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -37,7 +37,7 @@ class Schema:
     """A schema document; `cost` bounds how many subschemas one value can pass, recursion counted once."""
 
     def __init__(self, root: Any) -> None:
-        """Take the document, as it was presented."""
+        """Store the document as it was presented."""
         self.root: Final = root
         self._anchors: Final = dict(_anchors(root, DEEPEST))
         self.cost: Final = cost_of(root, self._anchors)
@@ -58,7 +58,7 @@ class Schema:
 
 
 def cost_of(root: Any, anchors: Mapping[str, Any]) -> int:
-    """Return how many subschemas one value can pass at most, without recursion: references may form long chains."""
+    """Return the most subschemas that one value can pass, without recursion: references may form long chains."""
     costs: dict[int, int] = {}
     todo: list[tuple[Any, bool]] = [(root, False)]
     while todo:
@@ -83,7 +83,7 @@ def inside(value: object) -> Iterable[Any]:
 
 
 def declared(parts: Sequence[Part]) -> set[str]:
-    """Return the property names that subschemas of one value declare."""
+    """Return the property names that the subschemas of one value declare."""
     names: set[str] = set()
     for part in parts:
         names.update(part["properties"] if is_object(part.get("properties")) else ())
@@ -106,7 +106,7 @@ def of_elements(parts: Sequence[Part]) -> list[Any]:
 
 
 def all_declared(root: Any) -> Iterator[str]:
-    """Return every property name that a document declares anywhere; some more may be among them."""
+    """Return every property name that a document declares anywhere; the result may contain more names."""
     todo = [root]
     while todo:
         part = todo.pop()
@@ -133,7 +133,7 @@ def _composed(part: Part) -> Iterator[Any]:
 
 
 def _anchors(part: Any, room: int) -> Iterator[tuple[str, Any]]:
-    """Return the plain anchors of a document; one that has documents of its own inside is not understood."""
+    """Return the plain anchors of a document; raise `LookupError` if it contains documents of its own."""
     if not room:
         raise RecursionError
     if is_object(part):
@@ -145,7 +145,7 @@ def _anchors(part: Any, room: int) -> Iterator[tuple[str, Any]]:
 
 
 def referenced(root: Any, part: Part, anchors: Mapping[str, Any]) -> Iterator[Any]:
-    """Return what a subschema refers to; a property that is called `$ref` is no reference."""
+    """Return the references of a subschema; a property that is called `$ref` does not count."""
     for reference in (part[name] for name in _REFERENCES if type(part.get(name)) is str):
         anchor = reference.removeprefix("#")
         if not reference.startswith("#"):
@@ -160,7 +160,7 @@ def referenced(root: Any, part: Part, anchors: Mapping[str, Any]) -> Iterator[An
 
 
 def _pointed(root: Any, pointer: str) -> Any:
-    """Return what an RFC 6901 pointer names; `LookupError` where it names nothing."""
+    """Return the value at an RFC 6901 pointer; raise `LookupError` if there is none."""
     place = root
     for step in pointer.split("/")[1:]:
         name = unescaped(unquote(step))

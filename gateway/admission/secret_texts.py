@@ -1,7 +1,7 @@
-"""Secrets inside texts: what looks like one, and known secrets that a text repeats.
+"""Secrets inside texts: parts that look like one, and known secrets that a text repeats.
 
-Rule 1: the cost is linear in the length of the text, whatever the text says: no pattern reads a run of letters twice.
-Rule 2: a search for known secrets has a budget; a text that is over it is masked whole.
+Rule 1: the cost is linear in the length of the text for any content: no pattern reads a run of letters twice.
+Rule 2: a search for known secrets has a budget; a text that exceeds it is masked whole.
 """
 
 import re
@@ -10,14 +10,14 @@ from typing import Final
 
 MASKED: Final = "[masked]"
 SHORTEST: Final = 4
-"""Length from which a secret is also looked for in other texts; shorter ones would blank out words by chance."""
+"""Shortest secret that is also searched in other texts; shorter ones would mask words by chance."""
 BUDGET: Final = 1_000_000
 """Steps of about 10 ns that one search for known secrets may take."""
 _SHORT: Final = frozenset(range(SHORTEST))
 _CALL: Final = 8
-"""Steps of one look into a text or a set."""
+"""Steps of one lookup in a text or a set."""
 _SCANNED: Final = 128
-"""Characters that a search for one secret passes in one step."""
+"""Characters that a search for one secret covers in one step."""
 
 _VALUE: Final = re.compile(
     r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\Z)"
@@ -31,7 +31,7 @@ _VALUE: Final = re.compile(
 _JWT: Final = re.compile(
     r"(?<![\w-])(?=[\w-]++\.[\w-])[\w-]*?\b(eyJ[\w-]{6,}+\.[\w-]++(?:\.[\w-]*+)*)", re.ASCII | re.IGNORECASE
 )
-"""A run of letters is entered at its start only, and only if a dot follows it."""
+"""A pattern that enters a run of letters at its start only, and only if a dot follows it."""
 _ASSIGNED: Final = re.compile(
     r"\b((?:\w++(?:(?<=api)|(?<=access)|(?<=private))[-. ](?=key))?\w++)\\?[\"']?\s*+[:=]\s*+\\?[\"']?",
     re.ASCII | re.IGNORECASE,
@@ -42,9 +42,9 @@ _NAME: Final = re.compile(
     r"|authorization|credential|cookie|^(?:pass|sig|signature)$",
     re.ASCII | re.IGNORECASE,
 )
-"""What is in the name of a secret."""
+"""Words in the name of a secret."""
 _GIVEN: Final = re.compile(r"(?:(?:bearer|basic)\s++)?[^\s\"'\\,;&}\]]++", re.ASCII | re.IGNORECASE)
-"""What is assigned."""
+"""The assigned value."""
 _HINTS: Final = (
     ("", ("bearer", "basic", "negotiate", "akia", "asia", "aiza")),
     ("@", ("://",)),
@@ -52,9 +52,9 @@ _HINTS: Final = (
     ("-", ("glpat-", "xox", "sk-", "pk-", "rk-", "-----begin")),
     ("_", ("ghp_", "gho_", "ghs_", "ghu_", "ghr_", "github_pat_", "npm_", "hf_", "sk_", "pk_", "rk_", "mcpa_")),
 )
-"""Every text that looks like a secret contains a sign and, in lower case, one of the hints that belong to it."""
+"""Hints by sign: every text that looks like a secret contains a sign and, in lower case, one of its hints."""
 _NAME_HINTS: Final = ("pass", "pwd", "secret", "token", "key", "auth", "cred", "cookie", "sig")
-"""The names of secrets to which something is assigned hold one of these."""
+"""Words of which the name of an assigned secret holds at least one."""
 
 
 def hinted(text: str) -> bool:
@@ -64,7 +64,7 @@ def hinted(text: str) -> bool:
 
 
 def masked_text(text: str, found: list[str]) -> str:
-    """Return a text with each part masked that looks like a secret; `found` gains those parts."""
+    """Return a text with each part masked that looks like a secret; add those parts to `found`."""
     lower = text.lower()
     if _hinted(lower):
         text = _without(text, _resembling(text), found)
@@ -85,20 +85,20 @@ def _assigning(lower: str) -> bool:
 
 
 class Scrubber:
-    """Masks known secrets in the texts of one record (Rule 2)."""
+    """Masker of known secrets in the texts of one record (Rule 2)."""
 
     def __init__(self, secrets: Iterable[str], *, budget: int = BUDGET) -> None:
-        """Take the secrets; those that are too short are not looked for."""
+        """Store the secrets; ones that are too short are not searched."""
         self._secrets: Final = dict.fromkeys(secrets)
         self._lengths: Final = sorted(set(map(len, self._secrets)) - _SHORT, reverse=True)
         self._left = budget
 
     def and_also(self, more: Iterable[str]) -> "Scrubber":
-        """Return what masks `more` too, within what is left of the budget."""
+        """Return a masker that also masks `more`, within the remaining budget."""
         return Scrubber((*self._secrets, *more), budget=self._left)
 
     def __contains__(self, text: str) -> bool:
-        """Return whether a text is one of the secrets, however short."""
+        """Return whether a text is one of the secrets, of any length."""
         return text in self._secrets
 
     def hide(self, text: str) -> str:
@@ -136,7 +136,7 @@ def _without(text: str, spans: Iterable[tuple[int, int]], found: list[str]) -> s
 
 
 def _resembling(text: str) -> Iterator[tuple[int, int]]:
-    """Yield the spans that look like secrets by themselves, joined where they overlap."""
+    """Yield the spans that look like secrets by themselves, joined if they overlap."""
     spans = sorted([found.span() for found in _VALUE.finditer(text)] + [found.span(1) for found in _JWT.finditer(text)])
     start = end = -1
     for first, last in spans:

@@ -1,7 +1,7 @@
 """The digest by which policy, the journal and stops name a session.
 
-Rule 1: it is of the `Mcp-Session-Id` that the client presents; the id itself is in no record, because it opens the
-session.
+Rule 1: it is computed from the client's `Mcp-Session-Id`. No record contains the id itself, because it gives access to
+the session.
 """
 
 from hashlib import sha256

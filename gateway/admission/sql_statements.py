@@ -1,11 +1,11 @@
-"""What the statements of one SQL text do, by a parser (sqlglot, the extra `sql`).
+"""The kinds of the statements of one SQL text, by a parser (sqlglot, the extra `sql`).
 
-Rule 1: a text that a database could divide in another way than the parser has no reading: comments, backslashes,
-dollar quotes and control characters move where a string or a statement ends.
-Rule 2: a kind counts wherever it stands: `WITH x AS (DELETE ...) SELECT` is a `delete` and a `select`.
+Rule 1: a text that a database could divide differently from the parser has no reading: comments, backslashes, dollar
+quotes and control characters move the end of a string or a statement.
+Rule 2: a kind counts at any depth: `WITH x AS (DELETE ...) SELECT` is a `delete` and a `select`.
 Rule 3: a function that the parser does not know is a `call`, and a statement that it does not know is `other`: both may
-change data. What views, triggers and known functions do in the database is not seen.
-Rule 4: it takes time that grows with the text only, which is why the text is short and flat.
+change data. Effects of views, triggers and known functions in the database are not seen.
+Rule 4: parsing takes time that grows with the text only, so the text must be short and flat.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,17 +14,17 @@ from itertools import pairwise
 from typing import Any, Final, Literal, get_args
 
 Dialect = Literal["mysql", "postgres", "sqlite"]
-"""The dialects in which every statement ends at a semicolon; T-SQL does without."""
+"""The dialects in which every statement ends at a semicolon; T-SQL does not need one."""
 StatementKind = Literal["call", "delete", "insert", "lock", "merge", "other", "select", "set", "several", "update"]
-"""What statements do; `several` if there is more than one."""
+"""Kinds of statements; `several` if there is more than one."""
 DIALECTS: Final[tuple[Dialect, ...]] = get_args(Dialect)
 KINDS: Final[tuple[StatementKind, ...]] = get_args(StatementKind)
 CHARACTERS: Final = 4_000
 NESTED: Final = 20
 _UNCLEAR: Final = ("--", "/*", "*/", "\\", "$", "{#", "{{", "{%")
-"""Where comments, escapes, dollar quotes and templates begin; parsers differ in which of them they know."""
+"""Starts of comments, escapes, dollar quotes and templates; parsers differ in the ones that they know."""
 _UNCLEAR_IN: Final[Mapping[Dialect, tuple[str, ...]]] = {"mysql": ("#",), "postgres": ("`",), "sqlite": ("[", "]")}
-"""What quotes or comments in one database only."""
+"""Signs that quote or start a comment in only one database."""
 _SPACE: Final = frozenset(" \t\r\n")
 _OPENING: Final = frozenset("([{")
 _CLOSING: Final = frozenset(")]}")
@@ -32,7 +32,7 @@ _CLOSING: Final = frozenset(")]}")
 
 @cache
 def is_available() -> bool:
-    """Return whether the parser is installed; an extra, it is loaded only if a policy reads SQL."""
+    """Return whether the parser is installed. It is an extra, loaded only if a policy reads SQL."""
     try:
         from sqlglot import parser  # noqa: PLC0415
     except ImportError:
@@ -42,7 +42,7 @@ def is_available() -> bool:
 
 
 def sql_kinds(text: str, dialect: Dialect) -> tuple[StatementKind, ...] | None:
-    """Return the kinds of all statements that stand in a text; None if that cannot be said with certainty."""
+    """Return the kinds of all statements in a text; None if they are not certain."""
     if not is_available() or not _is_clear(text, dialect):
         return None
     from sqlglot import Dialect as Reader  # noqa: PLC0415
@@ -64,7 +64,7 @@ def sql_kinds(text: str, dialect: Dialect) -> tuple[StatementKind, ...] | None:
 
 
 def _count(tokens: Iterable[Any]) -> int:
-    """Return how many statements there are between semicolons; of some texts the parser makes nothing."""
+    """Return the number of statements between semicolons; for some texts the parser finds none."""
     ends = [token.token_type.name == "SEMICOLON" for token in tokens]
     return sum(not is_end and was_end for was_end, is_end in pairwise([True, *ends]))
 
@@ -81,7 +81,7 @@ def _is_plain(character: str) -> bool:
 
 
 def _depth(text: str) -> int:
-    """Return how deep brackets and CASE expressions nest at most; those in strings count too."""
+    """Return the deepest nesting of brackets and CASE expressions; those in strings count too."""
     depth = deepest = text.upper().count("CASE")
     for character in text:
         if character in _OPENING:
@@ -122,4 +122,4 @@ _KINDS: Final[dict[str, StatementKind]] = {
     "ReadParquet": "call",
     "Update": "update",
 }
-"""The parser's types that say more than their base class."""
+"""The parser's types that are more specific than their base class."""

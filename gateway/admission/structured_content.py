@@ -1,4 +1,4 @@
-"""Whether the structured content of a tool's result fits the output schema that the server presents.
+"""The check of a tool result's structured content against the output schema that the server presents.
 
 Rule 1: a tool without an output schema promises nothing, and neither does a result that is an error.
 Rule 2: content that cannot be checked does not fit; keywords that cannot be used are left out, as in input schemas.
@@ -18,7 +18,7 @@ _WORDS: Final = Words(
 
 
 def content_fault(checker: Checker | None, result: Mapping[str, Any], size: int) -> str:
-    """Return why a result does not fit; empty if it does. `size` is about the bytes of its JSON."""
+    """Return the reason why a result does not fit; empty if it does. `size` is about the bytes of its JSON."""
     if checker is None or result.get("isError") is True:
         return ""
     if KEY not in result:

@@ -1,7 +1,8 @@
-"""The characters of a URI in their normal form: which are encoded, and how.
+"""The characters of a URI in their normal form: which ones are encoded, and how.
 
-Rule 1: ASCII characters that a URI can have stand for themselves; others are encoded as UTF-8, in upper case.
-Rule 2: what some readers take for something else is a doubt, as the rest of a sentence that begins with `the URI`.
+Rule 1: ASCII characters that a URI can have stay unencoded; others are encoded as UTF-8, in upper case.
+Rule 2: a character that some readers take for another one is a doubt, stated as the rest of a sentence that begins with
+`the URI`.
 """
 
 import re
@@ -11,7 +12,7 @@ from typing import Final
 _ODD: Final = re.compile(
     r"(?:%[89A-Fa-f][0-9A-Fa-f])+|%[0-9A-Fa-f]{2}|[^A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=\u0080-\U0010ffff]"
 )
-"""What does not stand for itself: escapes, and ASCII characters that a URI does not have."""
+"""Characters to encode: escapes, and ASCII characters that a URI cannot have."""
 _BEYOND_ASCII: Final = re.compile(r"[^\x00-\x7f]+")
 _UNRESERVED: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _TWICE: Final = re.compile(r"%25[0-9A-Fa-f]{2}")

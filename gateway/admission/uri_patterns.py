@@ -1,4 +1,4 @@
-"""What policies write of URIs, in the normal form in which requests name them: keys of the catalog, globs of rules."""
+"""URIs in policies, in the normal form in which requests name them: keys of the catalog, globs of rules."""
 
 import unicodedata
 
@@ -7,10 +7,10 @@ from gateway.admission.uris import HOSTED, Abnormal, abnormality, normalize
 
 
 def unusable_key(key: str) -> str:
-    """Return why a catalog cannot name a resource by a key, as the rest of a sentence; empty if it can."""
+    """Return the reason why a catalog cannot name a resource by a key, as the rest of a sentence; empty if it can."""
     prefix = key.removesuffix("*")
     if not prefix:
-        return "has no beginning that tells resources apart"
+        return "needs a prefix before its `*` that distinguishes resources"
     if "*" in prefix:
         return "has a `*` before its end"
     found = abnormality(key if prefix == key else f"{prefix}x")
@@ -27,7 +27,7 @@ def normal_key(uri: str) -> str:
 
 
 def normal_pattern(pattern: str) -> str:
-    """Return a glob of URIs as it matches normal forms; `*` stands for itself."""
+    """Return a glob of URIs that matches normal forms; `*` stays as it is."""
     prefix = pattern.partition("*")[0]
     text = escaped(unicodedata.normalize("NFC", decoded(pattern, [])))
     scheme, mark, rest = text.partition("://")

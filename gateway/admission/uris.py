@@ -1,14 +1,16 @@
 """The normal form of a resource URI, in which rules, catalog entries and requests are compared.
 
-A client's text travels to the server as it is; policy sees its normal form (`target.uri`). So:
+A client's text is forwarded to the server unchanged; policy sees its normal form (`target.uri`). So:
 
-Rule 1: spellings that readers take for one resource have one normal form, and a rule on it reaches all of them.
-Rule 2: what may lead elsewhere is refused: dot segments in any encoding, control characters, space at an end.
-Rule 3: what readers disagree about is `doubtful`: encoded slashes, backslashes, empty segments, double encoding, a
-fragment, no scheme, a host or query of `file`, a password. It is accepted only as the very text that the server lists.
-Rule 4: hosts are compared without case, in the schemes that have hosts; in all others the text after `//` is a name of
-the server's own, compared exactly.
-Rule 5: normal forms are their own normal form; escapes are upper-case UTF-8, and other than unreserved characters.
+Rule 1: spellings that readers take for one resource have one normal form, and a rule on it covers all of them.
+Rule 2: a URI that may lead elsewhere is refused: dot segments in any encoding, control characters, space at an end.
+Rule 3: a part that readers understand differently is `doubtful`: encoded slashes, backslashes, empty segments, double
+encoding, a fragment, no scheme, a host or query of `file`, a password. It is accepted only exactly as the server lists
+it.
+Rule 4: hosts are compared without case, in the schemes that have hosts. In all others the text after `//` is a name
+that the server defines, compared exactly.
+Rule 5: normalizing a normal form does not change it; escapes are upper-case UTF-8 of characters other than unreserved
+ones.
 """
 
 import re
@@ -25,9 +27,9 @@ from gateway.admission.policy_input import Target
 from gateway.admission.uri_characters import composed, decoded, escaped
 
 LONGEST: Final = 8192
-"""Characters of a URI, and of its normal form, in which a character can become nine."""
+"""Most characters of a URI. In its normal form one character can become nine."""
 _KNOWN: Final = 64
-"""Normal forms that are remembered: what becomes of one message asks for the same one several times."""
+"""Number of cached normal forms: one message needs the same one several times."""
 
 _URI: Final = re.compile(r"(?:([A-Za-z][A-Za-z0-9+.-]*):)?(?://([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#(.*))?", re.DOTALL)
 """RFC 3986 appendix B."""
@@ -60,7 +62,7 @@ HOSTED: Final = frozenset(
 
 
 class Abnormal(Struct, frozen=True):
-    """Why a URI is refused, as the rest of a sentence that begins with `the URI`."""
+    """The reason why a URI is refused, as the rest of a sentence that begins with `the URI`."""
 
     reason: str
 
@@ -70,7 +72,7 @@ class NormalUri(Struct, frozen=True):
 
     text: str
     doubt: str = ""
-    """Why only a server that lists this very text can be meant to read it so; empty if every reader does."""
+    """Reason why only an exact listing by the server makes the meaning certain; empty if every reader agrees."""
 
 
 class _Parts(Struct, frozen=True):
@@ -83,7 +85,7 @@ class _Parts(Struct, frozen=True):
 
 @lru_cache(maxsize=_KNOWN)
 def normalize(uri: str) -> NormalUri | Abnormal:
-    """Return the normal form of a URI, or why it is refused."""
+    """Return the normal form of a URI, or the reason why it is refused."""
     refused = _of_text(uri)
     if refused:
         return Abnormal(refused)
@@ -97,7 +99,7 @@ def normalize(uri: str) -> NormalUri | Abnormal:
 
 
 def abnormality(uri: str) -> Abnormal | None:
-    """Return why a URI is refused whatever a server lists; null if it has a normal form."""
+    """Return the reason why a URI is refused for any list of the server; null if it has a normal form."""
     found = normalize(uri)
     return found if isinstance(found, Abnormal) else None
 
@@ -110,7 +112,7 @@ def is_template(uri: str) -> bool:
 def with_normal_uri(target: Target) -> Target:
     """Return a target that names its resource in normal form, with the text as written if that differs.
 
-    What has no normal form is left as it is: nothing is asked about it.
+    A URI without a normal form is left unchanged: no question is asked about it.
     """
     if target.uri is None or target.written is not None:
         return target
@@ -161,7 +163,7 @@ def _has_control(text: str) -> bool:
 
 
 def _segments(parts: _Parts) -> Iterator[str]:
-    """Return the segments of a URI as the most eager reader sees them."""
+    """Return the segments of a URI as the most lenient reader sees them."""
     for text in (parts.authority, parts.path):
         eager = unicodedata.normalize("NFKC", unquote(unquote(text or "")))
         yield from re.split(r"[/\\]", eager)
@@ -188,7 +190,7 @@ def _normal_parts(parts: _Parts, doubts: list[str]) -> _Parts:
 
 
 def _of_file(parts: _Parts, doubts: list[str]) -> _Parts:
-    """Return a URI of a file as `file:///path`, or `file://host/path`; servers often read nothing but the path."""
+    """Return a URI of a file as `file:///path`, or `file://host/path`; servers often read only the path."""
     authority = parts.authority
     if parts.query is not None:
         doubts.append("has a query, which servers of files ignore")

@@ -1,9 +1,10 @@
-"""The host of an absolute URL, where all readers find the same one.
+"""The host of an absolute URL, if all readers find the same one.
 
-Rule 1: a URL that a reader of RFC 3986 and a reader of the WHATWG URL Standard may take differently has no host: a
-backslash, space or control character anywhere, a user before the host, an escape in it, an address in another form
+Rule 1: a URL that a reader of RFC 3986 and a reader of the WHATWG URL Standard may understand differently has no host:
+a backslash, space or control character anywhere, a user before the host, an escape in it, an address in a form other
 than four decimal numbers, an odd port, a missing slash.
-Rule 2: only the schemes have hosts of which both documents speak; `file` has none, for its host is a path to some.
+Rule 2: only schemes whose hosts both documents define have one. `file` has none, because some readers take its host for
+a path.
 """
 
 import re

@@ -1,12 +1,12 @@
-"""The part of a presented JSON Schema that can be checked: a document of draft 2020-12 that accepts more, never less.
+"""The checkable part of a presented JSON Schema: a document of draft 2020-12 that accepts more, never less.
 
-Rule 1: a keyword that cannot be used is left out and named; so is what depends on it (`additionalProperties` without
-`properties`). What stands in the place of a subschema and is none becomes `true`.
-Rule 2: where accepting more inside would accept less outside, the outer keyword is left out: the outermost `not`, `if`
+Rule 1: a keyword that cannot be used is left out and named, and so are keywords that depend on it
+(`additionalProperties` without `properties`). A value that is not a subschema, in the place of one, becomes `true`.
+Rule 2: if accepting more inside would accept less outside, the outer keyword is left out: the outermost `not`, `if`
 (with `then` and `else`), `oneOf`, `contains` or dependency around it.
-Rule 3: `unevaluatedProperties` and `unevaluatedItems` are left out if they see what evaluates and is left out.
+Rule 3: `unevaluatedProperties` and `unevaluatedItems` are left out if they depend on a left-out keyword that evaluates.
 Rule 4: OpenAPI's `nullable: true` accepts null as well.
-Rule 5: the work is bounded; what lies beyond a bound becomes `true`, and is named.
+Rule 5: the work is bounded; a subschema beyond a bound becomes `true`, and is named.
 """
 
 from collections.abc import Callable, Iterator
@@ -28,9 +28,9 @@ from gateway.admission.schemas import is_array, is_object
 from gateway.protocol.json_pointers import pointer_to
 
 MOST_NAMED: Final = 20
-"""Keywords that are named one by one."""
+"""Most keywords that are named one by one."""
 MOST_KEPT: Final = 200
-"""Keywords that are kept for a report."""
+"""Most keywords that are kept for a report."""
 _POINTER: Final = 200
 
 _DEPENDING: Final = (
@@ -46,23 +46,23 @@ _DEPENDING: Final = (
 
 
 class Unchecked(Struct, frozen=True):
-    """A keyword that is not checked: where it stands in the presented schema, and why it is left out."""
+    """A keyword that is not checked: its place in the presented schema, and the reason why it is left out."""
 
     pointer: str
     why: str
 
 
 class UsableSchema(Struct, frozen=True, kw_only=True):
-    """What can be checked of a presented schema."""
+    """The checkable part of a presented schema."""
 
     schema: Any
     """A document of draft 2020-12 whose references are all within it."""
     unchecked: tuple[Unchecked, ...] = ()
     targets: tuple[Place, ...] = ()
-    """Where the definitions of `schema` stand in the presented schema, in their order."""
+    """Places of the definitions of `schema` in the presented schema, in their order."""
 
     def presented(self, presented: Any, place: Place) -> Place:
-        """Return where a keyword of `schema` stands in the presented schema, as far as it stands there."""
+        """Return the place of a keyword of `schema` in the presented schema, as far as it exists there."""
         rest, found = place, ()
         if place[:1] == ("$defs",) and len(place) > 1:
             rest, found = place[2:], self.targets[int(place[1])]
@@ -77,7 +77,7 @@ class UsableSchema(Struct, frozen=True, kw_only=True):
 
 
 def usable(presented: Any, is_pattern: Callable[[str], bool]) -> UsableSchema:
-    """Return what can be checked of a presented schema; `is_pattern` says whether a pattern can be run."""
+    """Return the checkable part of a presented schema; `is_pattern` decides whether a pattern can be run."""
     draft, unknown = draft_of(presented)
     root, parts = SchemaReader(presented, draft, is_pattern).read()
     _propagate(part for part in parts if part.is_loose)
@@ -96,7 +96,7 @@ def usable(presented: Any, is_pattern: Callable[[str], bool]) -> UsableSchema:
 
 
 def _propagate(loose: Iterator[Part]) -> None:
-    """Mark every subschema as loose that has a loose one, with the first cause."""
+    """Mark every subschema that contains a loose one as loose, with the first cause."""
     todo = list(loose)
     for part in todo:
         for parent, _ in part.parents:
@@ -121,7 +121,7 @@ def _leave_out_depending(part: Part) -> None:
 
 
 def _leave_out_unevaluated(parts: list[Part]) -> None:
-    """Leave out `unevaluated*` in every subschema that sees what a keyword that was left out evaluates."""
+    """Leave out `unevaluated*` in every subschema that depends on the evaluation of a left-out keyword."""
     todo = [part for part in parts if any(keyword in EVALUATING for keyword, _ in part.left_out)]
     seen = set(map(id, todo))
     for part in todo:
@@ -135,7 +135,7 @@ def _leave_out_unevaluated(parts: list[Part]) -> None:
 
 
 class _Builder:
-    """Writes the document, and collects what is left out on the way."""
+    """Writer of the document, which collects left-out keywords on the way."""
 
     def __init__(self, root: Part) -> None:
         self._root: Final = root
@@ -154,7 +154,7 @@ class _Builder:
         return {**schema, "$defs": definitions}
 
     def _schema(self, part: Part) -> Any:
-        """Return a subschema in its place; one that references name is a reference there as well."""
+        """Return a subschema in its place; a referenced one becomes a reference there as well."""
         return {"$ref": self._reference(part)} if part.is_target else self._written(part)
 
     def _written(self, part: Part) -> Any:
@@ -216,7 +216,7 @@ def _nullable(part: Part, written: dict[str, Any]) -> dict[str, Any]:
 
 
 def _as_written(value: Any, step: str | int) -> str | int:
-    """Return the key in a presented subschema: earlier drafts spell lists of items otherwise."""
+    """Return the key in a presented subschema: earlier drafts spell lists of items differently."""
     if not is_object(value):
         return step
     key = str(step)

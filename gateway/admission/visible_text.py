@@ -8,7 +8,7 @@ _UNSEEN: Final = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 _IGNORED: Final = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff]"
 )
-"""Characters without a shape, though their category is that of letters, marks or symbols."""
+"""Characters without a shape, although their category is that of letters, marks or symbols."""
 
 
 def is_unseen(letter: str) -> bool:

@@ -130,7 +130,7 @@ def test_enforcement_that_is_broken_once_changes_all_of_them(
 LACKING: Final[list[tuple[dict[str, Any], str]]] = [
     ({"grounds": []}, "names no rule as its grounds"),
     ({"route": None}, "names no address of the server"),
-    ({"obligations": [{"requirement": "r", "type": "redact", "params": {}}]}, "cannot do: redact"),
+    ({"obligations": [{"requirement": "r", "type": "redact", "params": {}}]}, "not supported here: redact"),
 ]
 
 

@@ -50,7 +50,11 @@ def test_no_twoundecideds_are_told_in_the_same_words() -> None:
         ({"grounds": [Ground(rule="r", effect="deny")]}, "policy_denied", "whose effect is deny"),
         ({"route": None}, "policy_denied", "names no address of the server"),
         ({"reasons": [Reason(requirement="r", message="m")]}, "policy_denied", "also gives reasons to refuse it"),
-        ({"obligations": [Obligation(requirement="r", type="redact")]}, "obligation_unsupported", "cannot do: redact"),
+        (
+            {"obligations": [Obligation(requirement="r", type="redact")]},
+            "obligation_unsupported",
+            "not supported here: redact",
+        ),
     ],
 )
 def test_an_allow_that_lacks_something_says_what(lacking: dict[str, Any], code: str, said: str, target: Target) -> None:

@@ -141,7 +141,7 @@ def test_a_policy_that_did_not_answer_is_recorded_with_its_reason() -> None:
 
 
 def test_what_enforcement_refused_is_recorded_as_refused_although_the_policy_allowed() -> None:
-    reason = Reason(requirement="obligation_unsupported", message="cannot do: annotate")
+    reason = Reason(requirement="obligation_unsupported", message="not supported here: annotate")
     refusal = Enforced(outcome="deny", code="obligation_unsupported", reasons=(reason,))
     made = decided(question(), verdict(), enforced=refusal, occasion=OCCASION, masking=Masking(level="none", key=KEY))
     assert (made.outcome, made.requirement, made.rule) == ("deny", "obligation_unsupported", "support-reads")

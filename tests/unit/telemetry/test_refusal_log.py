@@ -104,7 +104,7 @@ def test_what_callers_do_and_what_policy_decides_is_not_logged() -> None:
 def test_failures_that_are_noted_at_their_source_do_not_count_again_at_the_edge() -> None:
     logged = Logged()
     logged.log.at_source("policy_unavailable", "OPA is away")
-    logged.log.at_edge("policy_unavailable", "the policy cannot be asked at the moment", "s")
+    logged.log.at_edge("policy_unavailable", "the policy cannot be evaluated at the moment", "s")
     logged.wait(2 * EVERY_S)
     assert [fields.get("refused") for _, fields in logged.events] == [None, 1]
 
