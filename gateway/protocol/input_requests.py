@@ -1,12 +1,11 @@
-r"""A result on its way that is not read: whether it holds the key by which a server asks the client for something.
+r"""A search in a relayed result that is not parsed, for the key by which a server asks the client for input.
 
 Rule 1: in a JSON text no quote that opens a string follows a backslash, and no letter follows one that closes a string.
-So what stands between two bare quotes is found without knowing depth or state, and no text that breaks JSON's form can
-lead the search astray.
-Rule 2: the string is found wherever it stands, as a key or as a value, at any depth and however often.
-Rule 3: capital letters count as small ones, and so do the few that fold onto them, as in results that are read. What
-only lenient readers take for a letter, such as `\i` or `\x69`, is that letter.
-Rule 4: no more is held than the longest way of writing the string.
+So the text between two bare quotes is found without knowing depth or state, and invalid JSON cannot mislead the search.
+Rule 2: the string is found everywhere, as a key or as a value, at any depth and any number of times.
+Rule 3: capital letters count as small ones, and so do the few that fold onto them, as in results that are read. An
+escape that only lenient readers take for a letter, such as `\i` or `\x69`, counts as that letter.
+Rule 4: at most the longest spelling of the string is held.
 """
 
 import re
@@ -17,11 +16,11 @@ _ALIKE: Final = {"i": "\u0130\u0131", "s": "\u017f"}
 _ESCAPES: Final = frozenset("nrtu")
 """Letters that mean something else after a backslash."""
 _HELD: Final = len('""') + len("\\u0069") * len(_KEY)
-"""Bytes of the string when every letter is escaped; while its last one is missing, the one before it has room."""
+"""Bytes of the string if every letter is escaped; while its last one is missing, the one before it has room."""
 
 
 def _written(letter: str) -> str:
-    """Return a pattern of all ways in which a letter may be written."""
+    """Return a pattern of all spellings of a letter."""
     cases, alike = letter + letter.upper(), _ALIKE.get(letter, "")
     bare = "".join(form for form in cases if form not in _ESCAPES)
     codes = [*(f"u{ord(form):04x}" for form in cases + alike), *(f"x{ord(form):02x}" for form in cases)]
@@ -33,14 +32,14 @@ _FOUND: Final = re.compile(rf'"(?<!\\"){"".join(map(_written, _KEY))}"'.encode()
 
 
 class Watch:
-    """Looks at one result, piece by piece."""
+    """Searcher of one result, piece by piece."""
 
     def __init__(self) -> None:
-        """Begin before the first byte, as if after a space."""
+        """Start before the first byte, as if after a space."""
         self._held = b" "
 
     def sees(self, piece: bytes) -> bool:
-        """Return whether the string has ended in this piece, wherever it began."""
+        """Return whether the string ended in this piece, no matter in which piece it began."""
         ends = b'"' in piece
         seen = self._held + (piece if ends else piece[-_HELD:])
         self._held = seen[-_HELD:]

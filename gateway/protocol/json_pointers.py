@@ -19,5 +19,5 @@ def escaped(key: str | int) -> str:
 
 
 def unescaped(written: str) -> str:
-    """Return the key that a pointer writes so."""
+    """Return the key that an escaped pointer segment represents."""
     return written.replace("~1", "/").replace("~0", "~")

@@ -1,6 +1,6 @@
-"""JSON text taken apart at its quotes, so that what is outside of strings can be searched at the speed of bytes.
+"""JSON text split at its quotes, so that the text outside of strings can be searched at the speed of bytes.
 
-Rule 1: the text was read or written by orjson: no control character is in it but white space outside of strings.
+Rule 1: the text was read or written by orjson: its only control characters are white space outside of strings.
 """
 
 from collections.abc import Sequence
@@ -8,11 +8,11 @@ from typing import Final
 
 _BACKSLASH: Final = b"\x00"
 _QUOTE: Final = b"\x01"
-"""Stand for an escaped backslash and an escaped quote inside the parts."""
+"""Stand-ins for an escaped backslash and an escaped quote inside the parts."""
 
 
 def parted(text: bytes) -> list[bytes]:
-    """Return what is outside and inside of strings by turns, with stand-ins for escaped quotes and backslashes."""
+    """Return the alternating parts outside and inside of strings, with stand-ins for escaped quotes and backslashes."""
     if b"\\" in text:
         text = text.replace(b"\\\\", _BACKSLASH).replace(b'\\"', _QUOTE)
     return text.split(b'"')
@@ -24,5 +24,5 @@ def joined(parts: Sequence[bytes]) -> bytes:
 
 
 def restored(part: bytes) -> bytes:
-    """Return a part as it stood in the text."""
+    """Return a part as it was in the text."""
     return part.replace(_QUOTE, b'\\"').replace(_BACKSLASH, b"\\\\")

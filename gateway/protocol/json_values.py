@@ -1,6 +1,6 @@
-"""JSON values of unknown shape, asked what they are.
+"""Type checks for JSON values of unknown shape.
 
-Rule 1: what is not of the wanted shape is null; nothing is converted.
+Rule 1: a value of another shape than the wanted one is null; nothing is converted.
 """
 
 from typing import Any, cast

@@ -1,9 +1,9 @@
 """Keys that one reader takes for another: the same letters in another case, or in letters that fold to them.
 
 Rule 1: a key that folds onto a reserved key without being that key is refused: `encoding/json` of Go and others would
-take it (CVE-2026-27896; PROTOCOL section 7).
-Rule 2: two keys of one object that fold onto each other are refused, wherever they are.
-Rule 3: folding errs on the side of too much: what any known reader takes for equal is equal here.
+accept it (CVE-2026-27896; PROTOCOL section 7).
+Rule 2: two keys of one object that fold onto each other are refused, at any depth.
+Rule 3: folding errs on the strict side: keys that any known reader takes for equal are equal here.
 """
 
 import re
@@ -56,7 +56,7 @@ PARAMS: Final = frozenset(
         "url",
     ]
 )
-"""Keys directly under `params` that some revision gives a meaning."""
+"""Keys directly under `params` that have a meaning in some revision."""
 
 META: Final = frozenset(
     [
@@ -74,7 +74,7 @@ META: Final = frozenset(
         "io.modelcontextprotocol/tasks",
     ]
 )
-"""Keys under `params._meta` that some revision gives a meaning."""
+"""Keys under `params._meta` that have a meaning in some revision."""
 
 NESTED: Final[dict[str, frozenset[str]]] = {
     "_meta": META,
@@ -86,18 +86,19 @@ NESTED: Final[dict[str, frozenset[str]]] = {
         {"toolsListChanged", "promptsListChanged", "resourcesListChanged", "resourceSubscriptions", "taskIds"}
     ),
 }
-"""Objects directly under `params` whose own keys have a meaning; `arguments` belongs to the tool and is not here."""
+"""Objects directly under `params` whose own keys have a meaning. `arguments` belongs to the tool and is not
+included."""
 
 ANSWER: Final = frozenset({"_meta", "action", "content", "model", "resultType", "role", "roots", "stopReason"})
-"""Keys of what a client answers to elicitation, sampling and roots, as a response or inside `inputResponses`."""
+"""Keys of a client's answer to elicitation, sampling and roots, as a response or inside `inputResponses`."""
 
 _MCP_PREFIX: Final = re.compile(r"(?:[^/.]+\.)(?:mcp|modelcontextprotocol)(?:\.[^/]*)?/")
 
 
 def fold(key: str) -> str:
-    """Return what a lenient reader may take the key for: one case, one form of an accent, nothing invisible.
+    """Return the form by which a lenient reader may compare keys: one case, one accent form, nothing invisible.
 
-    Compatibility forms (NFKC) are left alone: no reader joins them, and one character of theirs can become 18.
+    Compatibility forms (NFKC) are not folded: no reader folds them, and one such character can become 18.
     """
     if key.isascii() and key.isprintable():
         return key.lower()

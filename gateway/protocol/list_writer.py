@@ -1,11 +1,11 @@
-"""Writes a result with fewer items or other members, such that numbers keep their text.
+"""Writer of a result with fewer items or other members, in which numbers keep their text.
 
-Rule 1: no digit is lost in a double: what orjson would write as another number keeps the text of the server.
+Rule 1: no digit is lost in a double: a number that orjson would write as another one keeps the text of the server.
 Rule 2: bytes are copied only if every reader reads the same in them: no key twice, no keys that fold onto each other,
-strict UTF-8, no lone surrogate. Everything else is written again, each key once, the last of two equal ones.
+strict UTF-8, no unpaired surrogate. Everything else is written again, each key once, with the last of two equal ones.
 Rule 3: nothing is written if nothing has to change and the result has no key twice. For a large result in an unusual
-form that is not proven: to write it costs less.
-Rule 4: what cannot be read and written again is null, and the caller refuses it.
+form this is not proven, because writing costs less.
+Rule 4: a result that cannot be read and written again gives null, and the caller refuses it.
 """
 
 import json
@@ -25,28 +25,28 @@ _ABSENT: Final = object()
 _OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _SMALL: Final = 64 * 1024
-"""Bytes that are read by the slow reader only to learn that they need not be written."""
+"""Most bytes that are read by the slow reader only to find out that they need not be written."""
 _ODD_NUMBER: Final = re.compile(rb"-0(?![.\deE])|-?\d+(?:\.\d+)?[eE][+-]?\d+|-?\d+\.\d+|-?\d{16,}")
 _SPACE: Final = re.compile(rb'("(?:[^"\\]|\\.)*")|[ \t\r\n]+')
 
 
 _UNWRITABLE: Final = (ValueError, TypeError, KeyError, RecursionError)
-"""What readers and writers raise; `TypeError` is that of orjson for what nests too deep."""
+"""Errors that readers and writers raise. orjson raises `TypeError` for a value that nests too deep."""
 
 
 class ListChange(Struct, frozen=True, kw_only=True):
-    """How a list result differs from the one that the server wrote."""
+    """The difference between a list result and the one that the server wrote."""
 
     member: str
     """The member that holds the items."""
     kept: Sequence[bool]
-    """For each item, in order, whether it stays."""
+    """For each item, in order, true if it stays."""
     replaced: Mapping[str, Any] = {}
     """Members with another value, or further ones, such as `ttlMs` and `cacheScope`."""
 
 
 def unchanged(raw: bytes, result: Mapping[str, Any], change: ListChange) -> bool:
-    """Return whether the message `raw`, whose result was read as `result`, may be delivered as it came."""
+    """Return whether the message `raw`, whose result was read as `result`, may be delivered unchanged."""
     items = as_list(result.get(change.member))
     if items is None or len(items) != len(change.kept) or not all(change.kept):
         return False
@@ -65,7 +65,7 @@ def written(
 ) -> bytes | None:
     """Return the response to `id` with the changed result of `raw`; null if it cannot be written.
 
-    `raw` is a message of which `result` was read, as `gateway.protocol.message.read_reply` does.
+    `raw` is a message whose `result` was read, as `gateway.protocol.message.read_reply` does.
     """
     try:
         text = _result_text(raw)
@@ -135,7 +135,7 @@ def _items(text: bytes, items: Sequence[Any], kept: Sequence[bool]) -> bytes:
 
 
 def _text(text: bytes, value: Any) -> bytes:
-    """Return the text of a value: as it came, or written again if some reader reads another value in it."""
+    """Return the text of a value: unchanged, or written again if some reader reads another value in it."""
     usual = orjson.dumps(value)
     if usual == text or _plain(text):
         return usual
@@ -144,7 +144,7 @@ def _text(text: bytes, value: Any) -> bytes:
 
 
 def _plain(text: bytes) -> bool:
-    """Return whether orjson writes each number of a text as it is there."""
+    """Return whether orjson writes each number of a text unchanged."""
     if b"\\" in text:
         text = text.replace(b"\\\\", b"").replace(b'\\"', b"")
     bare = b"".join(text.split(b'"')[::2])
@@ -152,7 +152,7 @@ def _plain(text: bytes) -> bool:
 
 
 def _distinct(text: bytes, value: Any) -> bool:
-    """Return whether no object in a text has a key twice, as far as that is known at a low cost."""
+    """Return whether no object in a text has a key twice, as far as this can be decided at a low cost."""
     try:
         usual = orjson.dumps(value)
         return usual == text or (len(text) <= _SMALL and (_SPACE.sub(rb"\1", text) == usual or _read(text)[1]))
@@ -161,7 +161,7 @@ def _distinct(text: bytes, value: Any) -> bool:
 
 
 def _read(text: bytes) -> tuple[Any, bool]:
-    """Return a value whose numbers are their own text, and whether each of its objects has distinct keys."""
+    """Return a value whose numbers keep their text, and whether each of its objects has distinct keys."""
     doubtful: list[str] = []
 
     def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

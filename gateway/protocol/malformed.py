@@ -1,6 +1,6 @@
-"""What is wrong with a message that cannot be read, as a value.
+"""The fault of a message that cannot be read, as a value.
 
-Rule 1: a reader returns `Malformed`, it never raises; whoever receives one refuses (PROTOCOL section 7).
+Rule 1: a reader returns `Malformed` and never raises; every caller that receives one refuses (PROTOCOL section 7).
 Rule 2: `reason` is safe to show and to record: it names keys, headers and positions, never values.
 Rule 3: `fault` comes from a closed set, so that it can be a metric's label.
 """
@@ -42,9 +42,9 @@ class Malformed(Struct, frozen=True, kw_only=True):
     id: str | int | None = None
     """The request's id, if one could be read without doubt."""
     method: str = ""
-    """The method, if the fault lies inside `params` of a message whose envelope is without doubt: the refusal then has
-    the form of its method, and HTTP carries no error (DESIGN section 7)."""
+    """The method, if the fault is inside `params` of a message whose envelope is certain. The refusal then has the form
+    of its method, and HTTP has no error status (DESIGN section 7)."""
     answers: str = ""
-    """The id of a client's response, if the fault lies inside its result: the server that waits gets an error."""
+    """The id of a client's response, if the fault is inside its result: the waiting server gets an error."""
     data: dict[str, Any] | None = None
     """Machine-readable detail; only where the specification defines one."""

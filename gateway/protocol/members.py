@@ -1,7 +1,7 @@
-"""The members of the outermost object of a JSON text, each value as the bytes that it was written in.
+"""The members of the outermost object of a JSON text, each value as its original bytes.
 
 Rule 1: the caller has parsed the text; nothing here judges values.
-Rule 2: what is rewritten keeps the bytes of every value but the one that is replaced.
+Rule 2: a rewritten object keeps the bytes of every value except the replaced one.
 """
 
 from collections.abc import Iterable
@@ -15,15 +15,15 @@ _MEMBERS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def members_of(body: bytes) -> dict[str, msgspec.Raw]:
-    """Return the values by their keys; of equal keys the last."""
+    """Return the values by their keys; of equal keys the last one."""
     return _MEMBERS.decode(body)
 
 
 def distinct(body: bytes) -> bool:
-    r"""Return whether no key of the outermost object comes twice: no quote outside the values is left over.
+    r"""Return whether no key of the outermost object is repeated: no quote outside the values is left over.
 
-    A key that has a quote is taken for one that comes twice: `\u0022` has no quote in the text, and could make up for
-    the quotes of another key.
+    A key with a quote counts as repeated: `\u0022` has no quote in the text, and could compensate for the quotes of
+    another key.
     """
     members = _MEMBERS.decode(body)
     if any('"' in key for key in members):

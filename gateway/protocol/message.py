@@ -1,11 +1,11 @@
 """One JSON-RPC message, read once into a frozen value that keeps its bytes.
 
-Rule 1: what was read is what is forwarded: a message that two readers could read differently is refused (PROTOCOL
-section 7).
-Rule 2: nothing here knows methods; an id decides between request and notification, the table of methods the rest.
+Rule 1: the message that was read is the one that is forwarded: a message that two readers could read differently is
+refused (PROTOCOL section 7).
+Rule 2: this module knows no methods; an id decides between request and notification, the table of methods the rest.
 Rule 3: `read` is for clients and strict; `read_reply` is for servers, and refuses only an ambiguous envelope.
 Rule 4: a server's envelope that every reader reads alike but clients may reject is rewritten: a byte order mark, an id
-such as `1.0`, and members of the envelope that are null are left out. The values keep their bytes.
+such as `1.0`, and null members of the envelope are removed or normalized. The values keep their bytes.
 """
 
 from typing import Any, Final, cast
@@ -37,13 +37,13 @@ _NULLABLE: Final = frozenset({"method", "params", "result", "error"})
 """Members that some servers write as null if a message does not have them."""
 _BOM: Final = b"\xef\xbb\xbf"
 _REQUEST_ID_CHARS: Final = SEALED_ID_CHARS // 2
-"""Characters of the id of a server's request: sealed, it grows, and must fit into the client's answer."""
+"""Most characters of the id of a server's request: it grows when sealed, and must fit into the client's answer."""
 _MOST_NODES: Final = 500_000
-"""Objects and arrays in a server's message: they are what its reading costs, however short they are."""
+"""Most objects and arrays in a server's message: they determine the cost of reading it, however short they are."""
 
 
 class Request(Struct, frozen=True, kw_only=True):
-    """A message that is owed an answer; `params` is empty where the message has none."""
+    """A message that requires an answer; `params` is empty if the message has none."""
 
     id: str | int
     method: str
@@ -52,7 +52,7 @@ class Request(Struct, frozen=True, kw_only=True):
 
 
 class Notification(Struct, frozen=True, kw_only=True):
-    """A message without an id: nothing answers it, whatever its method."""
+    """A message without an id: it gets no answer, for any method."""
 
     method: str
     params: dict[str, Any]
@@ -72,12 +72,12 @@ Message = Request | Notification | Response
 
 
 def read(body: bytes, limits: JsonLimits = DEFAULT) -> Message | Malformed:
-    """Return the one message that a client's body is, or why it is refused."""
+    """Return the one message of a client's body, or the reason for its refusal."""
     return _message(parse(body, limits), body)
 
 
 def reading(body: bytes, limits: JsonLimits = DEFAULT) -> Steps[Message | Malformed]:
-    """Return what `read` does, in steps."""
+    """Return the result of `read`, in steps."""
     parsed = yield from parsing(body, limits)
     yield
     return _message(parsed, body)
@@ -99,7 +99,7 @@ def _message(parsed: Any, body: bytes) -> Message | Malformed:
 
 
 def _addressed_fault(malformed: Malformed, body: bytes) -> Malformed:
-    """Return a fault with id and method of its request, or the id of its response, if only the content holds it."""
+    """Return a fault with id and method of its request, or the id of its response, if only the content is faulty."""
     envelope = request_envelope(body)
     if envelope is not None:
         return replace(malformed, id=envelope.id, method=envelope.method)
@@ -183,16 +183,16 @@ def _response(envelope: dict[str, Any], body: bytes) -> Response | None:
 
 
 def unread_answer(malformed: Malformed) -> Response:
-    """Return the error that the server gets in place of a client's response whose result cannot be read."""
+    """Return the error that the server gets instead of a client's response whose result cannot be read."""
     error = {"code": INTERNAL_ERROR, "message": "The client's answer could not be read."}
     return Response(id=malformed.answers, raw=b"", error=error)
 
 
 def read_reply(body: bytes) -> Message | Malformed:
-    """Return the message that a server's JSON is; unknown keys pass, an ambiguous envelope does not.
+    """Return the message in a server's JSON; unknown keys pass, an ambiguous envelope does not.
 
-    The `id` of a `Malformed` is set only if the message is a response to that id which cannot be used. The caller
-    bounds the size. What is inside `result` is not judged here, and is rewritten if it is filtered.
+    The `id` of a `Malformed` is set only if the message is an unusable response to that id. The caller bounds the size.
+    The content of `result` is not judged here, and is rewritten if it is filtered.
     """
     body = body.removeprefix(_BOM)
     if crowded(body, _MOST_NODES):
@@ -253,13 +253,13 @@ def _whole_id(id: Any) -> str | int | None:  # noqa: A002 - JSON-RPC's word
 
 
 def _answered(envelope: dict[str, Any]) -> str | int | None:
-    """Return the id that a message answers although it cannot be used; null if it is not a response."""
+    """Return the id that an unusable message answers; null if it is not a response."""
     answers = envelope.get("jsonrpc") == "2.0" and ("result" in envelope or "error" in envelope)
     return _whole_id(envelope.get("id")) if answers else None
 
 
 def _plain(envelope: dict[str, Any]) -> dict[str, Any]:
-    """Return the envelope itself, or without members that are null and with an id that every client accepts."""
+    """Return the envelope unchanged, or without null members and with an id that every client accepts."""
     if None not in envelope.values() and type(envelope.get("id")) is not float:
         return envelope
     odd = [key for key in _NULLABLE & envelope.keys() if envelope[key] is None]
@@ -270,7 +270,7 @@ def _plain(envelope: dict[str, Any]) -> dict[str, Any]:
 
 
 def _twofold(body: bytes, envelope: dict[str, Any]) -> Malformed | None:
-    """Return why the reply cannot be passed on unambiguously; the cheap proof comes first."""
+    """Return why the reply cannot be passed on unambiguously; the cheap check comes first."""
     try:
         if orjson.dumps(envelope) == body:
             return None

@@ -1,9 +1,9 @@
-"""The one table of methods: what each message is, who may send it in which revision, and how it is judged.
+"""The one table of methods: the kind of each message, its sender in each revision, and how it is judged.
 
-Rule 1: what the table does not know is refused (DESIGN section 2).
-Rule 2: a message is known only as its kind: a request method without an id is not a notification that anybody defined.
-Rule 3: where the target is stands here and nowhere else; a target that is not where it must be is malformed.
-Rule 4: opening a stream and closing a session are in the table under names that no body can carry.
+Rule 1: a message that is not in the table is refused (DESIGN section 2).
+Rule 2: a message is known only as its kind: a request method without an id is not a defined notification.
+Rule 3: only this table knows the place of the target; a target in another place is malformed.
+Rule 4: opening a stream and closing a session are in the table under names that a body cannot have.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from gateway.protocol.message import Notification, Request
 from gateway.protocol.revisions import LEGACY, MODERN, SUPPORTED
 
 Direction = Literal["client", "server"]
-"""Who sends the message."""
+"""The sender of the message."""
 Action = Literal["read", "write", "delete", "send", "execute", "list", "unknown"]
 TargetType = Literal["tool", "resource", "prompt", "task", "none"]
 
@@ -31,27 +31,27 @@ class Method(Struct, frozen=True, kw_only=True):
     kind: Literal["request", "notification"]
     revisions: tuple[str, ...]
     target: TargetType | Literal["reference"] = "none"
-    """`reference` is a prompt or a resource, as `params.ref.type` says."""
+    """`reference` is a prompt or a resource, depending on `params.ref.type`."""
     field: str = ""
     """The key of `params` that names the target."""
     action: Action = "unknown"
-    """What policy takes it for, unless the catalog says otherwise."""
+    """The action that policy assumes, unless the catalog states another one."""
     asked: Literal["message", "list", "stream", "no"] = "message"
     recorded: Literal["pair", "count"] = "pair"
     refusal: Literal["tool_error", "rpc_error", "connect_error", "drop"] = "rpc_error"
     list_field: str = ""
-    """The key of the result that holds what is filtered item by item."""
+    """The key of the result whose items are filtered one by one."""
     multi_round_trip: bool = False
-    """True where a modern server may answer `input_required`."""
+    """True if a modern server may answer `input_required`."""
     cacheable: bool = False
-    """True where a modern result must carry `ttlMs` and `cacheScope`."""
+    """True if a modern result must have `ttlMs` and `cacheScope`."""
     named_by: Literal["required", "optional", "no"] = "no"
-    """Whether the header `Mcp-Name` repeats the target, in the modern era."""
+    """True if the header `Mcp-Name` repeats the target, in the modern era."""
     verb: Literal["POST", "GET", "DELETE"] = "POST"
 
 
 class TargetPlace(Struct, frozen=True):
-    """What a message touches, as its `params` say: `uri` for resources, `name` for everything else."""
+    """The target of a message, as its `params` state it: `uri` for resources, `name` for everything else."""
 
     type: TargetType
     name: str | None = None
@@ -161,18 +161,18 @@ SESSION_CLOSE: Final = next(row for row in METHODS if row.verb == "DELETE")
 
 
 def lookup(method: str, *, direction: Direction, revision: str) -> Method | None:
-    """Return the row of a method that came in a body, None where this side does not send it in this revision."""
+    """Return the row of a method in a body; None if this side does not send it in this revision."""
     return _ROWS.get((method, direction, revision))
 
 
 def row_of(message: Request | Notification, *, direction: Direction, revision: str) -> Method | None:
-    """Return the message's row, None also where it came with an id that it must not have, or without one."""
+    """Return the message's row; None also if it has an id that it must not have, or lacks a required one."""
     row = _ROWS.get((message.method, direction, revision))
     return row if row is not None and (row.kind == "request") is (type(message) is Request) else None
 
 
 def target_of(method: Method, params: dict[str, Any]) -> TargetPlace | None:
-    """Return what the message touches, None where the place that the table names holds nothing usable."""
+    """Return the target of the message; None if the place that the table names has no usable value."""
     if method.target == "none":
         return NOWHERE
     value = params.get(method.field)
@@ -188,7 +188,7 @@ def _usable(value: Any, chars: int) -> bool:
 
 
 def _reference(ref: dict[str, Any]) -> TargetPlace | None:
-    """Return the prompt or resource that is completed; a reference that names both is nobody's."""
+    """Return the prompt or resource that is completed; null if a reference names both."""
     kind, name, uri = ref.get("type"), ref.get("name"), ref.get("uri")
     if kind == "ref/prompt" and "uri" not in ref and _usable(name, _NAME_CHARS):
         return TargetPlace("prompt", name=name)

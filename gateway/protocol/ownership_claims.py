@@ -1,4 +1,4 @@
-"""The question whether a principal owns what a message names, and its answer, as workers exchange them.
+"""The question whether a principal owns the names in a message, and its answer, as workers exchange them.
 
 Rule 1: names that are not held are not the principal's; a question without an answer has no owner.
 """
@@ -13,7 +13,7 @@ client made for the server, an open server request."""
 
 
 class Claim(Struct, frozen=True, kw_only=True):
-    """Does `principal` hold these names on this server? Ids `1` and `"1"` are different names."""
+    """The question whether `principal` holds these names on this server. Ids `1` and `"1"` are different names."""
 
     kind: ClaimKind
     server: str
@@ -31,7 +31,7 @@ class Held(Struct, frozen=True, kw_only=True):
 
 
 def united(claim: Claim, answers: list[Held]) -> Held:
-    """Return what several workers hold together."""
+    """Return the names that several workers hold together."""
     texts = [""] * len(claim.names)
     for answer in answers:
         for index, text in enumerate(answer.texts[: len(texts)]):

@@ -14,7 +14,7 @@ from gateway.protocol.members import members_of, rewritten
 from gateway.protocol.message import Message, Response, read_reply
 
 _SPACE: Final = b"\xef\xbb\xbf \t\r\n"
-"""What may stand before a body, the bytes of a byte order mark included."""
+"""Bytes that may precede a body, including those of a byte order mark."""
 _ELEMENTS: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 
@@ -24,7 +24,7 @@ def same(given: Any, own: str | int) -> bool:
 
 
 def alike(given: Any, own: str | int) -> bool:
-    """Return whether an id is the client's own, in whatever type."""
+    """Return whether an id is the client's own, in any type."""
     if same(given, own):
         return True
     if type(own) is str:
@@ -33,7 +33,7 @@ def alike(given: Any, own: str | int) -> bool:
 
 
 def _texts(number: Any) -> tuple[str, ...]:
-    """Return the texts by which a number is written in decimal; none for what is not a whole number."""
+    """Return the texts by which a number is written in decimal; none for a value that is not a whole number."""
     if type(number) is int:
         return (str(number), f"{number}.0")
     if type(number) is float and number.is_integer():
@@ -42,13 +42,13 @@ def _texts(number: Any) -> tuple[str, ...]:
 
 
 def addressed(response: Response, id: str | int | None) -> Response:  # noqa: A002 - JSON-RPC's word
-    """Return a server's response under another id; everything else in it keeps its bytes."""
+    """Return a server's response with another id; everything else in it keeps its bytes."""
     keys = {**dict.fromkeys(members_of(response.raw)), "id": None}
     return replace(response, id=id, raw=rewritten(response.raw, keys, id))
 
 
 def read_body(body: bytes) -> Message | Malformed:
-    """Return the message that a whole body is; an array of one message stands for the message."""
+    """Return the message of a whole body; an array of one message counts as the message."""
     if not body[:64].lstrip(_SPACE).startswith(b"["):
         return read_reply(body)
     try:

@@ -1,7 +1,8 @@
 """The envelope of a message whose content cannot be read: enough to refuse a request in the form of its method.
 
-Rule 1: every key of the envelope is spelled exactly, comes once, and has a valid value; otherwise there is no envelope.
-Rule 2: `params` and `result` are never interpreted here; the content only has to end where a JSON value ends.
+Rule 1: every key of the envelope is spelled exactly, occurs once, and has a valid value; otherwise the result is
+null.
+Rule 2: `params` and `result` are never interpreted here; the content only has to end at the end of a JSON value.
 Rule 3: the cost is that of one scan; a body that only a slow reader can scan is tried up to `SLOW_BYTES`.
 """
 
@@ -19,7 +20,7 @@ SEALED_ID_CHARS: Final = 1024
 METHOD_CHARS: Final = 256
 SAFE_INTEGER: Final = 2**53 - 1
 SLOW_BYTES: Final = 64 * 1024
-"""Longest body that is read by Python's own reader, which takes NaN and stray bytes."""
+"""Longest body that Python's own reader reads, which accepts NaN and stray bytes."""
 
 _REQUEST: Final = frozenset({"jsonrpc", "id", "method", "params"})
 _NOTIFICATION: Final = frozenset({"jsonrpc", "method", "params"})
@@ -66,7 +67,7 @@ def is_id(value: Any, chars: int) -> bool:
 
 
 def _scanned(body: bytes) -> dict[str, Any] | None:
-    """Return the members, the content unread, by a quick reader that refuses what is not JSON."""
+    """Return the members, with the content unread, by a fast reader that refuses invalid JSON."""
     try:
         members = members_of(body)
         if not distinct(body):
@@ -77,7 +78,7 @@ def _scanned(body: bytes) -> dict[str, Any] | None:
 
 
 def _read_leniently(body: bytes) -> dict[str, Any] | None:
-    """Return the members of a body that holds NaN, or bytes that are not UTF-8, inside its `params`."""
+    """Return the members of a body that has NaN, or bytes that are not UTF-8, inside its `params`."""
     try:
         pairs: object = _LENIENT.decode(body.decode("utf-8", "surrogateescape"))
     except (ValueError, RecursionError):
@@ -93,7 +94,7 @@ def _is_method(value: Any) -> bool:
 
 
 def _is_text(value: str) -> bool:
-    """Return whether a string can be written as UTF-8: a lone surrogate stands for a byte that was none."""
+    """Return whether a string can be written as UTF-8: an unpaired surrogate stands for an invalid byte."""
     return value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value)
 
 

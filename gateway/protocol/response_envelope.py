@@ -1,10 +1,11 @@
-"""The response around a result that is not read: whether it is one plain answer to the request, and nothing else.
+"""The response around a result that is not parsed: a check that it is one plain answer to the request and nothing else.
 
-Rule 1: beside its result a response has `jsonrpc` and the request's `id`, before it or after it, written plainly. Some
-readers take one that has `method` too for a request, or the last of two ids or results: nothing else may stand there.
-Rule 2: of the result only its end is looked for: brackets count outside of strings, and quotes that are not escaped
-divide strings from the rest. What breaks JSON's form may end elsewhere for us; no reader of JSON takes it.
-Rule 3: nothing of the result is held, and of what follows it no more than `MOST` bytes.
+Rule 1: in addition to its result a response has `jsonrpc` and the request's `id`, before or after it, written plainly.
+Some readers take a response that also has `method` for a request, or use the last of two ids or results, so no other
+member is allowed.
+Rule 2: only the end of the result is searched: brackets count outside of strings, and quotes that are not escaped
+separate strings from the rest. Invalid JSON may end elsewhere for this module, but no JSON reader accepts it.
+Rule 3: nothing of the result is held, and at most `MOST` bytes after it.
 """
 
 import re
@@ -22,35 +23,35 @@ _MEMBER: Final = rb'(?:"jsonrpc"\s*:\s*"2\.0"|' + _ID.pattern + rb")"
 _BEFORE: Final = re.compile(rb"\s*\{(?:\s*" + _MEMBER + rb'\s*,)*+\s*"result"\s*:\s*\{', re.DOTALL)
 _AFTER: Final = re.compile(rb"(?:\s*,\s*" + _MEMBER + rb")*+\s*", re.DOTALL)
 _TEXT: Final = re.compile(_STRING + b"?", re.DOTALL)
-"""A string, or what there is of the last one."""
+"""A string, or the beginning of the last one."""
 _TOKEN: Final = re.compile(_TEXT.pattern + rb"|[{}\[\]]", re.DOTALL)
 _STEPS: Final = {ord("{"): 1, ord("["): 1, ord("}"): -1, ord("]"): -1}
 _UNMARKED: Final = bytes(byte for byte in range(256) if byte not in _STEPS and byte != ord('"'))
 _INSIDE: Final = 2
-"""How deep the members of the result are."""
+"""Depth of the members of the result."""
 
 
 class Envelope:
-    """Looks at one response, piece by piece."""
+    """Checker of one response, piece by piece."""
 
     def __init__(self, request_id: str | int) -> None:
-        """Take the id that the response has to have."""
+        """Store the id that the response must have."""
         self._request_id: Final = request_id
         self._depth = 0
         self._quoted = False
         self._escape = b""
-        """A backslash whose other half is still to come."""
+        """A backslash whose second half has not arrived yet."""
         self._after: bytes | None = None
         self.closed = False
-        """Whether the response has come to its end."""
+        """True if the response has ended."""
 
     @property
     def begun(self) -> bool:
-        """Whether its result has begun."""
+        """True if its result has begun."""
         return self._depth > 0
 
     def fits(self, piece: bytes) -> bool:
-        """Return whether what has come can be the answer to the request; its result begins in the first piece."""
+        """Return whether the bytes so far can be the answer to the request; its result begins in the first piece."""
         if not self._depth:
             before = _BEFORE.match(piece[:MOST])
             if before is None or not self._own(before[0]):
@@ -61,7 +62,7 @@ class Envelope:
         return self._after is None or self._ends(piece)
 
     def _passed(self, text: bytes) -> bytes | None:
-        """Return what follows the result in a piece; null where the result goes on."""
+        """Return the bytes after the result in a piece; null if the result continues."""
         text = self._escape + text
         self._escape = b"\\" if (len(text) - len(text.rstrip(b"\\"))) % 2 else b""
         text = text.removesuffix(self._escape)
@@ -78,7 +79,7 @@ class Envelope:
         return self._rest(b'"' + text if first else text)
 
     def _rest(self, text: bytes) -> bytes:
-        """Return what follows the bracket that ends the result."""
+        """Return the bytes after the bracket that ends the result."""
         depth, end = self._depth, len(text)
         for found in _TOKEN.finditer(text):
             depth += _STEPS.get(found[0][0], 0)
@@ -88,7 +89,7 @@ class Envelope:
         return text[end:] + self._escape
 
     def _ends(self, text: bytes) -> bool:
-        """Return whether what follows the result can be the end of the response."""
+        """Return whether the bytes after the result can be the end of the response."""
         if self.closed:
             return not text.strip(_SPACE)
         self._after = after = (self._after or b"") + text

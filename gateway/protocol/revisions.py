@@ -12,12 +12,12 @@ LEGACY: Final = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 """Sessions that begin with `initialize`; the first is here because servers in the field still answer with it."""
 
 MODERN: Final = ("2026-07-28",)
-"""Every request stands alone and says its revision in header and `_meta`."""
+"""Revisions in which every request stands alone and states its revision in header and `_meta`."""
 
 SUPPORTED: Final = LEGACY + MODERN
 
 WITHOUT_HEADER: Final = "2025-03-26"
-"""What a legacy request speaks that has no version header (specification 2025-06-18, Protocol Version Header)."""
+"""The revision of a legacy request without a version header (specification 2025-06-18, Protocol Version Header)."""
 
 LATEST_LEGACY: Final = LEGACY[-1]
 
@@ -25,7 +25,7 @@ _ERAS: Final[dict[str, Era]] = {**dict.fromkeys(LEGACY, "legacy"), **dict.fromke
 
 
 def era_of(revision: str) -> Era | None:
-    """Return the era of a revision, None where it is unknown."""
+    """Return the era of a revision; None if it is unknown."""
     return _ERAS.get(revision)
 
 
@@ -35,5 +35,5 @@ def supported(revision: str) -> bool:
 
 
 def offered(revision: str) -> str:
-    """Return under which revision an `initialize` is judged: the client's, or the latest legacy one."""
+    """Return the revision by which an `initialize` is judged: the client's, or the latest legacy one."""
     return revision if _ERAS.get(revision) == "legacy" else LATEST_LEGACY

@@ -1,8 +1,8 @@
-"""What must survive between requests, sealed into the protocol's own opaque strings (DESIGN section 7).
+"""State between requests, sealed into the protocol's own opaque strings (DESIGN section 7).
 
-Rule 1: AES-SIV (RFC 5297): a nonce that comes twice reveals only that two values are equal, nothing else.
+Rule 1: AES-SIV (RFC 5297): a repeated nonce reveals only that two values are equal, nothing else.
 Rule 2: the kind is associated data: a seal of one kind never opens as another.
-Rule 3: whatever does not open is None, without a reason; garbage, another key and another kind look the same.
+Rule 3: a text that does not open is None, without a reason; garbage, another key and another kind look the same.
 """
 
 import base64
@@ -17,11 +17,11 @@ KEY_BYTES: Final = 64
 NONCE_BYTES: Final = 12
 _TAG_BYTES: Final = 16
 _LONGEST: Final = 8192
-"""Characters of a seal at most; longer text is not decoded."""
+"""Most characters of a seal; longer text is not decoded."""
 
 
 class SessionSeal(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """An `Mcp-Session-Id`: the upstream's id and to whom it was given; `principal` is `Principal.key`."""
+    """An `Mcp-Session-Id`: the upstream's id and its owner; `principal` is `Principal.key`."""
 
     upstream_id: str
     server: str
@@ -32,11 +32,11 @@ class SessionSeal(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_f
 
 
 class EventSeal(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """The id of one server-sent event: what replaying it needs to know, so that no table is kept."""
+    """The id of one server-sent event: it contains all data that replay needs, so that no table is kept."""
 
     upstream_id: str
     session: bytes
-    """Digest of the session, or of server and principal where the server keeps no sessions."""
+    """Digest of the session, or of server and principal if the server keeps no sessions."""
     method: str = ""
     """The method that the stream answers; empty on a stream that was opened by GET."""
     request_id: str | int | None = None
@@ -88,14 +88,14 @@ class Ring:
     __slots__ = ("_ciphers",)
 
     def __init__(self, current: bytes, previous: bytes | None = None) -> None:
-        """Take keys of 64 bytes; another length is a programming error and raises."""
+        """Store keys of 64 bytes; another length is a programming error and raises."""
         keys = (current,) if previous is None else (current, previous)
         if any(len(key) != KEY_BYTES for key in keys):
             raise ValueError(f"a sealing key has {KEY_BYTES} bytes")
         self._ciphers: Final = tuple(AESSIV(key) for key in keys)
 
     def seal(self, kind: str, payload: bytes, nonce: bytes) -> str:
-        """Return URL-safe visible ASCII that only this ring opens; the nonce has 12 bytes, chosen by the caller."""
+        """Return URL-safe visible ASCII that only this key ring opens; the caller chooses the nonce of 12 bytes."""
         if len(nonce) != NONCE_BYTES or not payload:
             raise ValueError(f"a seal takes a payload and a nonce of {NONCE_BYTES} bytes")
         sealed = self._ciphers[0].encrypt(payload, [kind.encode(), nonce])
@@ -129,7 +129,7 @@ class Ring:
 
 
 def _decode(text: str) -> bytes | None:
-    """Return the bytes of canonical base64url without padding; there is one text for each seal."""
+    """Return the bytes of canonical base64url without padding; each seal has exactly one text."""
     if not text.isascii() or not NONCE_BYTES + _TAG_BYTES < len(text) <= _LONGEST:
         return None
     try:

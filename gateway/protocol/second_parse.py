@@ -1,9 +1,9 @@
-"""The second reading of a body: what orjson read of it must be what Python's own reader reads.
+"""The second reading of a body: Python's own reader must read the same as orjson.
 
-Rule 1: the body and orjson's writing of its value are compared without white space. What is equal needs no second look:
-it is as canonical bytes are.
-Rule 2: a string or number that is written otherwise is read by Python's reader in both, and must be the same. A number
-is also looked at as text: it is refused if a reader could take it for another one.
+Rule 1: the body and orjson's writing of its value are compared without white space. Equal texts need no second reading,
+as with canonical bytes.
+Rule 2: a string or number that is written differently is read by Python's reader in both, and must be the same. A
+number is also checked as text: it is refused if a reader could take it for another one.
 Rule 3: everything else has to be equal: brackets, commas, colons, `true`, `false` and `null`. An object with the same
 key twice has fewer members in orjson's writing.
 """
@@ -19,7 +19,7 @@ from gateway.protocol.malformed import Fault
 from gateway.protocol.stepwise import Steps
 
 INTEGER: Final = "an integer is outside -(2^53-1) to 2^53-1, where readers disagree; send it as a string"
-"""What is wrong with such an integer."""
+"""The fault of an integer outside this range."""
 _PRECISE: Final = "a number is more precise or larger than a double can hold; send it as a string"
 _DUPLICATE: Final = "an object in the body has the same key twice"
 _DISAGREE: Final = "two readers of JSON do not agree on the body"
@@ -29,25 +29,25 @@ _LONGEST_INTEGER: Final = len(str(-_SAFE_INTEGER))
 _SAFE_DIGITS: Final = 17
 """A double written with 17 significant digits is the same double for every reader (IEEE 754)."""
 _SAFE_CHARS: Final = 16
-"""A number of fewer characters has at most 15 digits, which an integer and a double keep."""
+"""Numbers with fewer characters have at most 15 digits, which an integer and a double keep."""
 _SPACE: Final = b" \t\r\n"
 _NUMERIC: Final = b"0123456789+-.eE"
 _BREAKS: Final = bytes.maketrans(b'{}[]:"', b",,,,,,")
 _BATCH: Final = 4096
-"""Strings or numbers that one step reads."""
+"""Number of strings or numbers that one step reads."""
 
 _Text = TypeVar("_Text", bytes, str)
 
 
 class ParseDifference(Struct, frozen=True):
-    """Why two readings of a body are not one."""
+    """Reason why two readings of a body differ."""
 
     fault: Fault
     reason: str
 
 
 def reading(body: bytes, written: bytes) -> Steps[ParseDifference | None]:
-    """Return why a body does not say what orjson wrote of it; null where it does. Both are JSON for orjson."""
+    """Return why a body differs from orjson's writing of it; null if it does not. Both are JSON for orjson."""
     ours = parted(written)
     yield
     theirs = parted(body)
@@ -78,7 +78,7 @@ def _batches(ours: Sequence[_Text], theirs: Sequence[_Text]) -> Iterator[tuple[S
 
 
 def _numbers(ours: bytes, theirs: bytes) -> Steps[ParseDifference | None]:
-    """Compare what is outside of strings, number by number."""
+    """Compare the text outside of strings, number by number."""
     if ours.translate(None, _NUMERIC) != theirs.translate(None, _NUMERIC):
         twice = theirs.count(b":") > ours.count(b":")
         return ParseDifference(
@@ -112,7 +112,7 @@ def _other_numbers(ours: Sequence[str], theirs: Sequence[str]) -> ParseDifferenc
 
 
 def _doubt(text: str, number: float) -> str:
-    """Return why a reader may take a number for another one; empty where none may."""
+    """Return why a reader may take a number for another one; empty if none may."""
     if len(text) < _SAFE_CHARS and number:
         return ""
     if text.removeprefix("-").isdigit():

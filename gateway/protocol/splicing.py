@@ -1,6 +1,6 @@
 """Replace values inside JSON text and keep every other value byte for byte.
 
-Rule 1: numbers and strings that are not replaced keep the text in which they came.
+Rule 1: numbers and strings that are not replaced keep their original text.
 Rule 2: an object on the way to a replaced value is written with each key once; of two equal keys the last one stays,
 which is the one that was judged.
 """
@@ -26,7 +26,7 @@ def spliced(raw: bytes, changes: Mapping[Path, Any]) -> bytes:
 
 
 def altered(value: Any, changes: Mapping[Path, Any]) -> Any:
-    """Return a parsed value with the value at each path replaced; what is not replaced is shared, not copied."""
+    """Return a parsed value with the value at each path replaced; the other values are shared, not copied."""
     if not changes:
         return value
     if () in changes:

@@ -1,10 +1,10 @@
-"""Server-sent events, read as the WHATWG standard says and written so that any reader reads the same.
+"""Server-sent events, read as the WHATWG standard defines and written so that all readers read the same.
 
-Rule 1: lines end at CRLF, LF or CR and nowhere else, wherever the chunks are cut.
-Rule 2: what a relay must keep is kept: comments, `retry`, and events that carry an id but no data.
-Rule 3: an event larger than the bound ends the reading; memory never grows with what a server sends.
-Rule 4: reading is done in small steps, so that no chunk holds the thread of its reader. Comments that follow one
-another are one.
+Rule 1: lines end at CRLF, LF or CR and nowhere else, no matter how the chunks are cut.
+Rule 2: everything that a relay must keep is kept: comments, `retry`, and events that have an id but no data.
+Rule 3: an event larger than the bound ends the reading; memory never grows with the amount that a server sends.
+Rule 4: reading is done in small steps, so that no chunk blocks the thread of its reader. Consecutive comments become
+one.
 """
 
 import re
@@ -13,23 +13,23 @@ from typing import Final
 from msgspec import Struct
 
 BOUND: Final = 8 * 1024 * 1024
-"""Bytes of one event at most, with what belongs to it (DESIGN section 7)."""
+"""Most bytes of one event, with its fields (DESIGN section 7)."""
 
 _BEGINNING: Final = 4096
 _BOM: Final = b"\xef\xbb\xbf"
 _STEP: Final = 64
-"""Lines that one step looks at, or runs of comments and empty lines of at most `_RUN` bytes."""
+"""Number of lines that one step reads, or of runs of comments and empty lines of at most `_RUN` bytes."""
 _RUN: Final = 256
 _COMMENTS: Final = re.compile(rb"(?::[^\n]*+\n)++")
 _BETWEEN: Final = re.compile(rb"(?:(?::[^\n]*+)?\n)++")
-"""What may stand between two events: comments and empty lines."""
+"""Text that may occur between two events: comments and empty lines."""
 
 
 class SseEvent(Struct, frozen=True, kw_only=True):
     """One event, or one comment line; a field that the stream did not have is None."""
 
     data: bytes | None = None
-    """Empty where the stream had an empty `data` field: a priming event (specification 2025-11-25)."""
+    """Empty if the stream had an empty `data` field: a priming event (specification 2025-11-25)."""
     id: str | None = None
     event: str | None = None
     retry: int | None = None
@@ -38,22 +38,22 @@ class SseEvent(Struct, frozen=True, kw_only=True):
 
 
 class SseEventTooLarge(Struct, frozen=True):
-    """The bound was passed; nothing more is read from this stream."""
+    """The bound was exceeded; nothing more is read from this stream."""
 
     bound: int
 
 
 class Unfinished(Struct, frozen=True):
-    """A step found nothing yet, and there is more to look at."""
+    """Marker of a step that found nothing yet although input is left."""
 
 
 class Rest(Struct, frozen=True, kw_only=True):
-    """What a reader held when an event became too large for it."""
+    """The data that a reader held when an event became too large for it."""
 
     head: SseEvent
     """Its fields before the data."""
     held: bytes
-    """What was held of its data and what followed, as lines that end with LF; the last may not have ended."""
+    """The data held so far and the lines after it, each ending with LF; the last line may be incomplete."""
     ends: "Ends"
 
     @property
@@ -63,7 +63,7 @@ class Rest(Struct, frozen=True, kw_only=True):
 
 
 def comment(text: str = "") -> bytes:
-    """Return a comment line: what keeps a quiet stream open."""
+    """Return a comment line, which keeps an idle stream open."""
     return encode(SseEvent(comment=text.encode()))
 
 
@@ -97,12 +97,12 @@ def _single(text: str) -> bytes:
 
 
 class Ends:
-    """Makes every end of a line a LF, wherever the chunks are cut."""
+    """Converter of every line end to LF, no matter how the chunks are cut."""
 
     __slots__ = ("_skip",)
 
     def __init__(self) -> None:
-        """Begin a stream."""
+        """Start a stream."""
         self._skip = False
 
     def normal(self, chunk: bytes) -> bytes:
@@ -117,10 +117,10 @@ class Ends:
 
 
 class SseReader:
-    """Reads one stream, chunk by chunk."""
+    """Reader of one stream, chunk by chunk."""
 
     def __init__(self, bound: int = BOUND) -> None:
-        """Begin a stream whose events have at most `bound` bytes each."""
+        """Start a stream whose events have at most `bound` bytes each."""
         self._bound: Final = bound
         self._ends: Final = Ends()
         self._broken = self._started = self._commented = False
@@ -138,7 +138,7 @@ class SseReader:
         self._size = 0
 
     def feed(self, chunk: bytes) -> list[SseEvent | SseEventTooLarge]:
-        """Return the events that the chunk completes; after a `SseEventTooLarge` there is nothing but that."""
+        """Return the events that the chunk completes; after a `SseEventTooLarge` nothing else follows."""
         found: list[SseEvent | SseEventTooLarge] = []
         self.take(chunk)
         while (step := self.step()) is not None:
@@ -149,12 +149,12 @@ class SseReader:
         return found
 
     def take(self, chunk: bytes) -> None:
-        """Add a chunk, after the steps have come to the end of the one before."""
+        """Add a chunk, after the steps have finished the previous one."""
         self._chunk = self._chunk[self._at :] + self._ends.normal(chunk)
         self._at = 0
 
     def step(self) -> SseEvent | SseEventTooLarge | Unfinished | None:
-        """Return the next event, or null at the end of what was taken."""
+        """Return the next event, or null at the end of the input so far."""
         for _ in range(_STEP):
             if self._broken:
                 return SseEventTooLarge(self._bound)
@@ -164,7 +164,7 @@ class SseReader:
         return _UNFINISHED
 
     def _comment(self) -> SseEvent | None:
-        """Pass over whole lines that are comments, or empty between two events; return what stands for the comments."""
+        """Skip whole lines that are comments or empty lines between two events; return one comment for them."""
         if self._part or not self._started:
             return None
         run = (_COMMENTS if self._size else _BETWEEN).match(self._chunk, self._at, self._at + _RUN)
@@ -188,7 +188,7 @@ class SseReader:
             self._started = True
             line = line.removeprefix(_BOM)
         if not line and not self._size:
-            return _UNFINISHED  # nothing was said since the last event
+            return _UNFINISHED  # nothing since the last event
         self._size += len(line) + 1
         if self._size > self._bound:
             self._part = [line + b"\n" + self._chunk[self._at :]]
@@ -210,7 +210,7 @@ class SseReader:
         return SseEventTooLarge(self._bound)
 
     def rest(self) -> Rest:
-        """Return, after a `SseEventTooLarge`, what was held of the event that was too large, and forget it."""
+        """Return the data held of an event that was too large, after a `SseEventTooLarge`, and forget it."""
         head = SseEvent(id=self._id, event=self._event, retry=self._retry)
         held = b"".join([*(b"data: " + line + b"\n" for line in self._data), *self._part])
         self._clear()

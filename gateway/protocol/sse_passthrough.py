@@ -1,7 +1,7 @@
 """One event that is larger than a reader holds, passed on piece by piece without being read.
 
-Rule 1: nothing of it is held; only where it ends is looked for, and nothing in it can begin another event or field.
-Rule 2: after its data has begun, the event has nothing but data; what has more is broken.
+Rule 1: nothing of it is held; only its end is searched, and nothing in it can begin another event or field.
+Rule 2: after its data has begun, the event has nothing but data; an event with more is broken.
 """
 
 from typing import Final
@@ -15,7 +15,7 @@ _FIELD: Final = b"data: "
 
 
 class Piece(Struct, frozen=True, kw_only=True):
-    """Bytes to write as they are; where the event has ended with them, what follows it is in `after`."""
+    """Bytes to write unchanged; if the event ended with them, `after` has the bytes that follow it."""
 
     data: bytes
     ended: bool = False
@@ -23,26 +23,26 @@ class Piece(Struct, frozen=True, kw_only=True):
 
     @property
     def content(self) -> bytes:
-        """What it has of the event's data, in one line: no reader is so careless that it would find more in it."""
+        """The event's data in one line, so that no careless reader finds more in it."""
         return self.data.replace(b"\n" + _FIELD, b"") if b"\n" in self.data else self.data
 
 
 class SsePassthrough:
-    """The event from where the reader gave up to its end."""
+    """The event from the point at which the reader gave up to its end."""
 
     def __init__(self, rest: Rest) -> None:
-        """Begin after what the reader held, which `begin` returns."""
+        """Start after the bytes that the reader held, which `begin` returns."""
         self._rest: Final = rest
         self._start: bytes | None = b""
-        """What is there of a line whose field is not known yet; null within the content of a line."""
+        """The beginning of a line whose field is not known yet; null within the content of a line."""
         self._begun = False
 
     def begin(self) -> Piece | None:
-        """Return what to write of what the reader held."""
+        """Return the bytes to write for the data that the reader held."""
         return self._take(self._rest.held)
 
     def feed(self, chunk: bytes) -> Piece | None:
-        """Return what to write for a chunk; null where the event breaks its form."""
+        """Return the bytes to write for a chunk; null if the event breaks its form."""
         return self._take(self._rest.ends.normal(chunk))
 
     def _take(self, rest: bytes) -> Piece | None:

@@ -1,6 +1,6 @@
 """Long work as steps, between which the caller may do something else.
 
-Rule 1: a step is a few milliseconds at most for the largest message; what drives the steps decides when to pause.
+Rule 1: a step takes a few milliseconds at most for the largest message; the driver of the steps decides when to pause.
 """
 
 from collections.abc import Generator

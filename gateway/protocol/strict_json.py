@@ -1,10 +1,10 @@
-"""One JSON value out of bytes, such that every reader in the world reads the same value.
+"""Reader of one JSON value from bytes, such that every other reader reads the same value.
 
-Rule 1: canonical bytes (equal to what orjson writes for what it read) need no second look: they have no duplicate key,
-no NaN, no lone surrogate, no integer beyond 53 bits, and no number that another reader would take for another one.
-Rule 2: in all other bytes, each string and number that is not canonical is read again by a second reader, which sees
-it as text (see `second_reader`); if the two readers differ, the bytes are ambiguous and refused.
-Rule 3: what a body is made of is counted before it is parsed; no input raises, or costs much more than its size.
+Rule 1: canonical bytes (equal to orjson's writing of the value that it read) need no second reading: they have no
+duplicate key, no NaN, no unpaired surrogate, no integer beyond 53 bits, and no ambiguous number.
+Rule 2: in all other bytes, each string and number that is not canonical is read again by a second reader, which sees it
+as text (see `second_parse`); if the two readers differ, the bytes are ambiguous and refused.
+Rule 3: the contents of a body are counted before it is parsed; no input raises, or costs much more than its size.
 """
 
 from itertools import accumulate
@@ -23,27 +23,27 @@ _STEPS: Final = bytes.maketrans(b"{[}]", b"\x02\x02\x00\x00")
 
 
 class JsonLimits(Struct, frozen=True, kw_only=True):
-    """What a body may be at most, so that no body costs much more than its size."""
+    """The limits of a body, so that no body costs much more than its size."""
 
     size: int = 4 * 1024 * 1024
     """Bytes."""
     depth: int = 64
     keys: int = 20_000
-    """Members of all objects together, counting every object and array as one more."""
+    """Number of members of all objects together; every object and array counts as one more."""
     values: int = 200_000
-    """Commas between members and elements, together."""
+    """Number of commas between members and elements, together."""
 
 
 DEFAULT: Final = JsonLimits()
 
 
 def parse(body: bytes, limits: JsonLimits = DEFAULT) -> Any | Malformed:
-    """Return the value of a body, or why no two readers need agree on it."""
+    """Return the value of a body, or the reason why readers may disagree about it."""
     return finish(parsing(body, limits))
 
 
 def parsing(body: bytes, limits: JsonLimits = DEFAULT) -> Steps[Any | Malformed]:
-    """Return what `parse` does, in steps."""
+    """Return the result of `parse`, in steps."""
     if len(body) > limits.size:
         reason = f"the body has {len(body)} bytes; {limits.size} are allowed"
         return Malformed(fault="too_large", code=INVALID_REQUEST, status=413, reason=reason)
@@ -78,7 +78,7 @@ def _refused(fault: Fault, reason: str) -> Malformed:
 
 
 def _excess(body: bytes, limits: JsonLimits) -> str | None:
-    """Return which limit a body breaks; without its strings JSON shows what it is made of."""
+    """Return which limit a body breaks; JSON without its strings shows its structure."""
     opened, members, commas = body.count(b"{") + body.count(b"["), body.count(b":"), body.count(b",")
     if opened <= limits.depth and opened + members <= limits.keys and commas <= limits.values:
         return None
@@ -92,7 +92,7 @@ def _excess(body: bytes, limits: JsonLimits) -> str | None:
 
 
 def _bare(body: bytes) -> bytes:
-    """Return what is outside the strings: without escapes, every second piece between quotes."""
+    """Return the text outside the strings: without escapes, every second piece between quotes."""
     if b"\\" in body:
         body = body.replace(b"\\\\", b"").replace(b'\\"', b"")
     return b"".join(body.split(b'"')[::2])

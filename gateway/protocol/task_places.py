@@ -1,7 +1,7 @@
-"""Where task ids stand in messages: tasks of revision 2025-11-25, and the tasks extension of 2026-07-28.
+"""The places of task ids in messages: tasks of revision 2025-11-25, and the tasks extension of 2026-07-28.
 
 Rule 1: a place is a path in the parsed message; the id there may be of any type, and only a string is usable.
-Rule 2: a key that some readers take for one of a task's keys makes the message unreadable, whatever it holds.
+Rule 2: a key that some readers take for one of a task's keys makes the message unreadable, for any value.
 """
 
 from collections.abc import Iterator, Mapping
@@ -29,7 +29,7 @@ class TaskPlace(Struct, frozen=True):
 
 
 def related(holder: Mapping[str, Any], path: Path) -> list[TaskPlace]:
-    """Return the task that the metadata of a result, or of params, says that it belongs to."""
+    """Return the task that the metadata of a result, or of params, assigns it to."""
     meta = as_object(holder.get(_META))
     if meta is None or meta.get(RELATED) is None:
         return []
@@ -37,7 +37,7 @@ def related(holder: Mapping[str, Any], path: Path) -> list[TaskPlace]:
 
 
 def of_params(params: Mapping[str, Any], *, named: bool, path: Path = ("params",)) -> list[TaskPlace]:
-    """Return the places in the params of a message; `named`: the method has a task as its target."""
+    """Return the places in the params of a message; `named` is true if the method has a task as its target."""
     found = list(_of_state(params, path)) if named else related(params, path)
     filtered = as_list((as_object(params.get("notifications")) or {}).get("taskIds")) or ()
     found += [TaskPlace((*path, "notifications", "taskIds", index), value) for index, value in enumerate(filtered)]
@@ -47,7 +47,7 @@ def of_params(params: Mapping[str, Any], *, named: bool, path: Path = ("params",
 
 
 def of_result(result: Mapping[str, Any], *, named: bool, path: Path = ("result",)) -> list[TaskPlace]:
-    """Return the places in a result; `named`: it answers a method about tasks."""
+    """Return the places in a result; `named` is true if it answers a method about tasks."""
     if named or result.get("resultType") == TASK_RESULT:
         return list(_of_state(result, path))
     return related(result, path) + _created(result, path)
@@ -60,7 +60,7 @@ def of_error(error: Mapping[str, Any]) -> list[TaskPlace]:
 
 
 def creates(result: Mapping[str, Any]) -> bool:
-    """Return whether a result says that the server made a task of the request."""
+    """Return whether a result shows that the server made a task of the request."""
     return result.get("resultType") == TASK_RESULT or _ID in (as_object(result.get("task")) or ())
 
 
@@ -77,7 +77,7 @@ def misspelt_task_key(holder: Mapping[str, Any]) -> str | None:
 
 
 def _of_state(holder: Mapping[str, Any], path: Path) -> Iterator[TaskPlace]:
-    """Yield the places in what says how a task is: its id, what it asks for, and its result."""
+    """Yield the places in the state of a task: its id, its input requests, and its result."""
     if _ID in holder:
         yield TaskPlace((*path, _ID), holder[_ID])
     yield from related(holder, path)

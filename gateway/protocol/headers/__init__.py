@@ -1,4 +1,4 @@
-"""What a request's HTTP headers say, whether they agree with its body, and what of them travels.
+"""The HTTP headers of a request: their values, their agreement with the body, and the ones that are forwarded.
 
 Rule 1: `lines` reads them, `agreement` compares them with the message, `parameters` with the arguments of a tool.
 """

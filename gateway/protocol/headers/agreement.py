@@ -1,8 +1,8 @@
-"""Whether the headers of a request agree with its body, and so in which era and revision it speaks.
+"""Agreement of a request's headers with its body, which gives the era and revision of the request.
 
-Rule 1: the body is the truth; a header that disagrees with it refuses the message, it never decides (SEP-2243).
+Rule 1: the body is authoritative. A header that disagrees with it refuses the message; it never decides (SEP-2243).
 Rule 2: a message speaks one era: a modern body under a legacy header, or without one, is refused (PROTOCOL section 7).
-Rule 3: a client that disagrees with itself is told so before it is told that its revision is unknown.
+Rule 3: a contradiction within a request is reported before an unknown revision.
 """
 
 from typing import Any, Final, cast
@@ -22,14 +22,14 @@ _MODERN_KEYS: Final = frozenset({_VERSION, _CAPABILITIES, "io.modelcontextprotoc
 
 
 class Agreed(Struct, frozen=True):
-    """Headers and body say the same, and this is what they speak."""
+    """The era and revision on which headers and body agree."""
 
     era: Era
     revision: str
 
 
 def agree(headers: Headers, message: Message, *, negotiated: str | None = None) -> Agreed | Malformed:
-    """Return what a POST speaks; `negotiated` is what its session was opened with, if it has one."""
+    """Return the revision of a POST; `negotiated` is the one with which its session was opened, if it has a session."""
     version = headers.get("mcp-protocol-version")
     if type(message) is Response:
         return _agree_response(version, negotiated)
@@ -47,7 +47,7 @@ def agree(headers: Headers, message: Message, *, negotiated: str | None = None) 
 
 
 def agree_stream(headers: Headers, *, negotiated: str | None = None) -> Agreed | Malformed:
-    """Return what a GET or DELETE speaks; the modern era has neither."""
+    """Return the revision of a GET or DELETE; the modern era has neither."""
     version = headers.get("mcp-protocol-version")
     if version is not None and era_of(version) == "modern":
         reason = f"revision {version} has neither streams to open nor sessions to close; use POST"
@@ -99,7 +99,7 @@ def _agree_modern(
 
 
 def _misnamed(headers: Headers, call: Request | Notification, revision: str, *, required: bool) -> Malformed | None:
-    """Return what is wrong with `Mcp-Name`; an unknown method is refused as such, not here."""
+    """Return the fault of `Mcp-Name`; an unknown method is refused as such, not here."""
     name, row = headers.get("mcp-name"), lookup(call.method, direction="client", revision=revision)
     if row is None:
         return None
@@ -109,7 +109,7 @@ def _misnamed(headers: Headers, call: Request | Notification, revision: str, *, 
             return _refused("header_mismatch", HEADER_MISMATCH, f"{row.name} needs the header Mcp-Name", call)
         return None
     if type(expected) is not str or decode_value(name) != expected:
-        return _refused("header_mismatch", HEADER_MISMATCH, "Mcp-Name does not say what the body says", call)
+        return _refused("header_mismatch", HEADER_MISMATCH, "Mcp-Name differs from the body", call)
     return None
 
 

@@ -1,8 +1,9 @@
-"""What a request's HTTP header lines say, once each.
+"""The HTTP header lines of a request, each name once.
 
-Rule 1: a header that decides anything comes at most once; lines are trimmed of space and tab, as uvicorn leaves them.
-Rule 2: oversize and characters that no header may have are refused before anything is decoded (SEP-2243).
-Rule 3: only an allow-list travels upstream; credentials, cookies and origins never do (PROTOCOL section 7).
+Rule 1: a header that affects a decision may occur at most once. Lines are trimmed of space and tab, as uvicorn leaves
+them.
+Rule 2: oversize lines and characters that no header may have are refused before anything is decoded (SEP-2243).
+Rule 3: only an allow-list is forwarded upstream; credentials, cookies and origins never are (PROTOCOL section 7).
 """
 
 import base64
@@ -17,9 +18,9 @@ from gateway.protocol.malformed import Fault, Malformed
 from gateway.protocol.revisions import Era
 
 VALUE_BYTES: Final = 8 * 1024
-"""Bytes of one value that travels at most."""
+"""Most bytes of one value that is forwarded."""
 TOTAL_BYTES: Final = 64 * 1024
-"""Bytes of all lines at most."""
+"""Most bytes of all lines."""
 
 _ONCE: Final = frozenset(
     {
@@ -41,24 +42,24 @@ _TRACEPARENT: Final = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!
 _SPELLINGS: Final = {
     name.encode(): name for name in (*_ONCE, *_FORWARDED, *_TRACED, "accept-encoding", "connection", "user-agent")
 }
-"""Names as servers for ASGI spell them, so that the usual ones need not be decoded."""
+"""Names as ASGI servers spell them, so that the usual ones need not be decoded."""
 _SENTINEL: Final = ("=?base64?", "?=")
 _OURS: Final = "mcp-"
 _PARAM: Final = "mcp-param-"
 
 
 class Headers(Struct, frozen=True):
-    """Trimmed values by lower-case name; what came more than once and may is joined with a comma."""
+    """Trimmed values by lower-case name. Repeated lines that are allowed are joined with a comma."""
 
     values: dict[str, str]
 
     def get(self, name: str) -> str | None:
-        """Return the value of a lower-case name, None where the request does not have it."""
+        """Return the value of a lower-case name; None if the request does not have it."""
         return self.values.get(name)
 
 
 def read_headers(lines: Iterable[tuple[bytes, bytes]]) -> Headers | Malformed:
-    """Return what an ASGI header list says, or why it is refused; names in messages are safe to show."""
+    """Return the headers of an ASGI header list, or the reason for refusal; names in messages are safe to show."""
     values: dict[str, str] = {}
     total = 0
     for raw_name, raw_value in lines:
@@ -72,7 +73,7 @@ def read_headers(lines: Iterable[tuple[bytes, bytes]]) -> Headers | Malformed:
         if name not in values:
             values[name] = value
         elif name in _ONCE or name.startswith(_OURS):
-            return _refused("duplicate_header", f"the header {name[:64]!a} came more than once", name)
+            return _refused("duplicate_header", f"the header {name[:64]!a} occurs more than once", name)
         else:
             values[name] = f"{values[name]}, {value}"
     if total > TOTAL_BYTES:
@@ -81,7 +82,7 @@ def read_headers(lines: Iterable[tuple[bytes, bytes]]) -> Headers | Malformed:
 
 
 def _unfit(name: str, value: str) -> Malformed | None:
-    """Return why a header that travels upstream, or is one of MCP's, is refused; null if it is not, or is another."""
+    """Return the fault of a header that is forwarded or belongs to MCP; null for none, and for any other header."""
     if name not in _TRAVELLING and not name.startswith(_OURS):
         return None
     if len(value) > VALUE_BYTES:
@@ -98,7 +99,7 @@ def _refused(fault: Fault, reason: str, name: str) -> Malformed:
 
 
 def decode_value(text: str) -> str | None:
-    """Return what a header value stands for, None where it looks encoded but is not canonical base64 of UTF-8."""
+    """Return the text that a header value stands for; None if it looks encoded but is not canonical base64 of UTF-8."""
     start, end = _SENTINEL
     if not (text.startswith(start) and text.endswith(end) and len(text) >= len(start) + len(end)):
         return text
@@ -106,7 +107,7 @@ def decode_value(text: str) -> str | None:
     try:
         raw = base64.b64decode(payload, validate=True)
         return raw.decode() if base64.b64encode(raw).decode() == payload else None
-    except ValueError:  # no base64, or no UTF-8
+    except ValueError:  # not base64, or not UTF-8
         return None
 
 
@@ -118,7 +119,7 @@ def encode_value(text: str) -> str:
 
 
 def unpostable(headers: Headers) -> Malformed | None:
-    """Return why a POST with these headers is refused whatever its body is: its media types and encodings."""
+    """Return why a POST with these headers is refused for any body: its media types and encodings."""
     if headers.get("content-encoding") is not None:
         return _media("encoding", 415, "send the body without a Content-Encoding")
     if not _is_json(headers.get("content-type") or ""):
@@ -129,7 +130,7 @@ def unpostable(headers: Headers) -> Malformed | None:
 
 
 def unstreamable(headers: Headers) -> Malformed | None:
-    """Return why a GET with these headers is refused: it can take no stream."""
+    """Return why a GET with these headers is refused: it cannot receive a stream."""
     if not _accepts(headers, "text/event-stream"):
         return _media("accept", 406, "Accept must list text/event-stream")
     return None
@@ -150,7 +151,7 @@ def _is_json(value: str) -> bool:
 
 
 def _accepts(headers: Headers, media: str) -> bool:
-    """Return whether the answer may have the media type; a server may ask for more, and says so itself."""
+    """Return whether the answer may have the media type. A server may require more, and then refuses itself."""
     accept = headers.get("accept")
     if accept is None or media in accept:
         return True
@@ -159,9 +160,9 @@ def _accepts(headers: Headers, media: str) -> bool:
 
 
 def forwardable(headers: Headers, era: Era) -> tuple[tuple[str, str], ...]:
-    """Return the lines that may travel upstream; session and event ids are sealed and travel by other ways.
+    """Return the lines that may be forwarded. Session and event ids are sealed and forwarded separately.
 
-    `Mcp-Param-*` travels in the modern era only: no legacy revision lets anybody verify it.
+    `Mcp-Param-*` is forwarded in the modern era only: in legacy revisions it cannot be verified.
     """
     values = headers.values
     kept = [(name, values[name]) for name in _FORWARDED if name in values]

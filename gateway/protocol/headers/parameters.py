@@ -1,7 +1,7 @@
 """Tool arguments that are repeated in `Mcp-Param-*` headers (specification 2026-07-28, Custom Headers).
 
-Rule 1: an annotation counts only where the specification lets it stand; one elsewhere makes all of them invalid.
-Rule 2: header and argument are both there and equal, or both absent; anything else refuses the call.
+Rule 1: an annotation counts only in a place that the specification allows; one elsewhere makes all of them invalid.
+Rule 2: header and argument are both present and equal, or both absent; any other case refuses the call.
 """
 
 import re
@@ -24,11 +24,11 @@ _NESTED: Final = frozenset(
         *("propertyNames", "unevaluatedProperties", "not", "if", "then", "else", "contentSchema"),
     }
 )
-"""Keywords whose value is a schema or a list of them; what is under any other keyword is data."""
+"""Keywords whose value is a schema or a list of them; a value under any other keyword is data."""
 
 
 class Parameter(NamedTuple):
-    """One annotated argument: its header's lower-case name, where it is in `arguments`, and its declared type."""
+    """One annotated argument: its header's lower-case name, its path in `arguments`, and its declared type."""
 
     header: str
     path: tuple[str, ...]
@@ -36,7 +36,7 @@ class Parameter(NamedTuple):
 
 
 def parameters_of(schema: Any) -> tuple[Parameter, ...] | None:
-    """Return the annotated arguments of an input schema, None where an annotation is invalid.
+    """Return the annotated arguments of an input schema; None if an annotation is invalid.
 
     Clients must drop a tool with an invalid annotation, and so send no header for it.
     """
@@ -77,10 +77,10 @@ def agree_parameters(
     parameters: tuple[tuple[str, tuple[str, ...], str], ...],
     id: str | int | None = None,  # noqa: A002 - JSON-RPC's word
 ) -> Malformed | None:
-    """Return why the `Mcp-Param-*` headers of a modern call do not agree with its arguments, None where they do."""
+    """Return why the `Mcp-Param-*` headers of a modern call do not agree with its arguments; None if they do."""
     for header, path, kind in parameters:
         if not _agrees(headers.get(header), _value_at(arguments, path), kind):
-            reason = f"{header} does not say what the argument {'.'.join(path)[:64]!a} says"
+            reason = f"{header} differs from the argument {'.'.join(path)[:64]!a}"
             return Malformed(fault="header_mismatch", code=HEADER_MISMATCH, reason=reason, id=id)
     return None
 
@@ -108,7 +108,7 @@ def _agrees(header: str | None, value: Any, kind: str) -> bool:
 
 
 def _rendered(value: Any) -> str | None:
-    """Return the header text of a scalar; null and what is no scalar have none."""
+    """Return the header text of a scalar; null and values that are not scalars have none."""
     if type(value) is bool:
         return "true" if value else "false"
     return str(value) if type(value) is str or type(value) is int or type(value) is float else None
