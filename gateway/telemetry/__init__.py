@@ -1,4 +1,4 @@
-"""What operators see of the gateway: metrics, summed over workers, and structured logs."""
+"""Telemetry for operators: metrics, summed over workers, and structured logs."""
 
 from gateway.telemetry.logs import configure
 from gateway.telemetry.metric_samples import Gauges, Samples

@@ -1,7 +1,8 @@
 """Structured logs: one JSON object a line on stderr.
 
-Rule 1: no secret is written: values under telling keys and texts that look like credentials are masked, tracebacks too.
-Rule 2: a line is always written whole and valid, whatever it was given.
+Rule 1: no secret is written: values under revealing keys and texts that look like credentials are masked, also in
+tracebacks.
+Rule 2: a line is always written whole and valid, for any input.
 """
 
 import logging
@@ -18,13 +19,13 @@ Level = Literal["debug", "info", "warning", "error"]
 
 _STANDARD: Final = frozenset(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {"message", "asctime", "taskName"}
 _REPEATED: Final = frozenset({"color_message"})
-"""What uvicorn says once more, for terminals."""
+"""Extra field in which uvicorn repeats its message for terminals."""
 _QUIET: Final = ("httpx", "httpcore", "uvicorn.access")
-"""Libraries that tell every request, with its address."""
+"""Libraries that log every request, with its address."""
 
 
 class JsonLines(logging.Formatter):
-    """Formats records; `request_id` says which request the running task belongs to."""
+    """Formatter of records; `request_id` returns the id of the request that the running task belongs to."""
 
     def __init__(self, request_id: Callable[[], str] = str) -> None:
         super().__init__()
@@ -46,7 +47,7 @@ class JsonLines(logging.Formatter):
 
 
 def configure(level: Level, *, request_id: Callable[[], str] = str, stream: TextIO | None = None) -> None:
-    """Send every logger's lines to stderr as JSON; replaces what was configured before."""
+    """Send every logger's lines to stderr as JSON, and replace the earlier configuration."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonLines(request_id))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
@@ -62,12 +63,12 @@ def _message(record: logging.LogRecord) -> str:
 
 
 def _shown(text: str) -> str:
-    """The text without secrets, and without lone surrogates, which no JSON may have."""
+    """Return the text without secrets, and without unpaired surrogates, which JSON does not allow."""
     return scrubbed(text.encode("utf-8", "replace").decode())
 
 
 def _extra(record: logging.LogRecord) -> dict[str, Any]:
-    """What the caller gave beside the message, as JSON and without secrets."""
+    """Return the extra fields of the record as JSON, without secrets."""
     given = {name: value for name, value in vars(record).items() if name not in _STANDARD | _REPEATED}
     if not given:
         return {}

@@ -1,6 +1,7 @@
 """Prometheus text from the workers' samples.
 
-Rule 1: counters, histograms and streams are sums; ages and lags are the greatest; a truth of one worker is counted.
+Rule 1: counters, histograms and streams are sums; ages and lags are maximums; for a condition of workers, the workers
+that meet it are counted.
 Rule 2: samples that cannot be read are left out and counted, so that a worker's number is never guessed.
 """
 
@@ -22,21 +23,29 @@ _SECOND_US: Final = 1_000_000
 _DECODER: Final = msgspec.msgpack.Decoder(Samples)
 
 _GREATEST: Final[tuple[tuple[str, str, Callable[[Gauges], float]], ...]] = (
-    ("policy_age_seconds", "Since the policy was last confirmed.", lambda gauges: gauges.policy_age_s),
+    (
+        "policy_age_seconds",
+        "Seconds since the policy was last confirmed as current.",
+        lambda gauges: gauges.policy_age_s,
+    ),
     ("journal_lag_seconds", "Age of the oldest record not yet durable.", lambda gauges: gauges.journal_lag_s),
-    ("journal_space_bytes", "Space that the journal takes.", lambda gauges: gauges.journal_space_bytes),
+    ("journal_space_bytes", "Space that the journal uses.", lambda gauges: gauges.journal_space_bytes),
     ("journal_budget_bytes", "Space that the journal may take.", lambda gauges: gauges.journal_budget_bytes),
 )
 _COUNTED: Final[tuple[tuple[str, str, Callable[[Gauges], bool]], ...]] = (
     ("ready_workers", "Workers that are ready.", lambda gauges: gauges.ready),
     ("observing_workers", "Workers whose policy only observes.", lambda gauges: gauges.observe),
-    ("stale_workers", "Workers whose policy was not confirmed for too long.", lambda gauges: gauges.stale),
+    (
+        "stale_workers",
+        "Workers whose policy has not been confirmed as current for too long.",
+        lambda gauges: gauges.stale,
+    ),
     ("journal_failed_workers", "Workers that cannot write their journal.", lambda gauges: gauges.journal_failed),
 )
 
 
 def render(packed: Sequence[bytes]) -> bytes:
-    """The metrics of all workers, from their MessagePack samples, in the Prometheus text format 0.0.4."""
+    """Return the metrics of all workers, from their MessagePack samples, in the Prometheus text format 0.0.4."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Workers([samples for one in packed if (samples := _read(one)) is not None], len(packed)))
     return generate_latest(registry)
@@ -52,7 +61,7 @@ def _read(packed: bytes) -> Samples | None:
 
 
 class _Workers(Collector):
-    """Samples as metric families."""
+    """Collector that turns samples into metric families."""
 
     def __init__(self, samples: list[Samples], answered: int) -> None:
         self._samples = samples
@@ -83,11 +92,11 @@ class _Workers(Collector):
             "server",
             (one.changed_instructions for one in samples),
         )
-        yield _histogram("decision_seconds", "Time that OPA took.", [one.decision for one in samples])
+        yield _histogram("decision_seconds", "Time that OPA took to decide.", [one.decision for one in samples])
         yield _histogram(
             "added_seconds", "Time from reading a message to acting on it.", [one.added for one in samples]
         )
-        yield _gauge("open_streams", "Streams that are open.", sum(one.streams for one in samples))
+        yield _gauge("open_streams", "Open streams.", sum(one.streams for one in samples))
         yield _gauge("resident_bytes", "Memory of all workers.", sum(one.resident_bytes for one in samples))
         yield from _gauges([one.gauges for one in samples])
 
@@ -100,7 +109,9 @@ def _decisions(samples: Iterable[Samples]) -> Iterator[Metric]:
     family = CounterMetricFamily(
         "mcp_admission_decisions", "Messages decided.", labels=["outcome", "requirement", "server"]
     )
-    failures = CounterMetricFamily("mcp_admission_policy_failures", "Decisions OPA did not give.", labels=["code"])
+    failures = CounterMetricFamily(
+        "mcp_admission_policy_failures", "Decisions that OPA failed to give.", labels=["code"]
+    )
     for labels, count in sorted(counts.items()):
         family.add_metric(labels, count)
     for code in POLICY_FAILURES:
@@ -115,12 +126,14 @@ def _gauges(gauges: list[Gauges]) -> Iterator[Metric]:
         yield _gauge(name, text, max(map(value, gauges), default=0))
     for name, text, holds in _COUNTED:
         yield _gauge(name, text, sum(map(holds, gauges)))
-    lost = CounterMetricFamily("mcp_admission_journal_lost", "Completions that the journal could not keep.")
+    lost = CounterMetricFamily("mcp_admission_journal_lost", "Completions that could not be written to the journal.")
     lost.add_metric([], sum(one.journal_lost for one in gauges))
     yield lost
     yield _revisions("policy_revision", "Workers by revision.", [one.revision for one in gauges])
     yield _revisions("emergency_revision", "Workers by revision of the stops.", [one.emergency for one in gauges])
-    ends = GaugeMetricFamily("mcp_admission_policy_not_after_seconds", "Unix time at which the policy in force ends.")
+    ends = GaugeMetricFamily(
+        "mcp_admission_policy_not_after_seconds", "Unix time at which the policy in force expires."
+    )
     if times := [instant for one in gauges if (instant := _unix_s(one.not_after)) is not None]:
         ends.add_metric([], min(times))
     yield ends

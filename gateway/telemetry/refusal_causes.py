@@ -1,8 +1,8 @@
 """The refusals that are logged, with their meaning and remedy, and those that are not.
 
 Rule 1: every code of a refusal is in exactly one of the tables; a test finds the codes in the source.
-Rule 2: what an operator can do something about is logged. What a caller did, or what policy decided about a message, is
-in the journal and in the metrics only: callers choose how often that happens.
+Rule 2: a refusal that an operator can fix is logged. A refusal caused by a caller, or decided by policy, is in the
+journal and in the metrics only: callers choose how often it happens.
 """
 
 from collections.abc import Mapping
@@ -14,13 +14,13 @@ from gateway.protocol.malformed import Fault
 
 
 class RefusalCause(Struct, frozen=True):
-    """What is wrong, and what to do about it."""
+    """The problem, and the remedy for the operator."""
 
     what: str
     remedy: str
 
 
-_DISK: Final = "free space for `journal.directory` or make it writable; until then nothing may pass"
+_DISK: Final = "free space for `journal.directory` or make it writable; until then all messages are refused"
 _OPA: Final = "check the log lines about OPA before this one, and whether OPA runs and has CPU and memory"
 _BUNDLE: Final = "publish a bundle for this gateway and environment; see `policy_problem` in /readyz"
 _SERVER: Final = "check whether the MCP server runs and is reachable from here, or report it to its owner"
@@ -29,24 +29,27 @@ _SHED: Final = "find the sender in the journal; if the load is expected, add wor
 
 AT_SOURCE: Final[Mapping[str, RefusalCause]] = {
     "journal_unavailable": RefusalCause("records cannot be written to the journal", _DISK),
-    "policy_unavailable": RefusalCause("OPA gives no usable answer", _OPA),
-    "policy_error": RefusalCause("the policy fails on a message", "correct the requirement; replay the call to see it"),
+    "policy_unavailable": RefusalCause("OPA does not give a usable answer", _OPA),
+    "policy_error": RefusalCause(
+        "the policy fails to evaluate a message", "correct the requirement; replay the call to see it"
+    ),
     "policy_regressed": RefusalCause(
         "OPA uses an older policy than one that was already enforced",
         "let OPA follow the newest bundle, or publish again",
     ),
     "policy_expired": RefusalCause("the policy in force has expired", "publish a newer bundle"),
     "policy_stale": RefusalCause(
-        "the policy in force was not confirmed for too long", "check whether the hubs of `policy.bundle` can be reached"
+        "the policy in force has not been confirmed as current for too long",
+        "check whether the hubs of `policy.bundle` can be reached",
     ),
-    "bundle_unreadable": RefusalCause("the policy in force does not say what it was made for", _BUNDLE),
-    "bundle_of_other_environment": RefusalCause("the policy in force is of another environment", _BUNDLE),
-    "bundle_input_unknown": RefusalCause("the policy in force judges questions of another form", _BUNDLE),
+    "bundle_unreadable": RefusalCause("the policy in force does not state what it was made for", _BUNDLE),
+    "bundle_of_other_environment": RefusalCause("the policy in force was made for another environment", _BUNDLE),
+    "bundle_input_unknown": RefusalCause("the policy in force expects another form of policy input", _BUNDLE),
     "bundle_needs_newer_gateway": RefusalCause("the policy in force needs a newer gateway", "update this gateway"),
-    "overloaded": RefusalCause("more callers than OPA has time for wait for decisions", _SHED),
-    "too_many_questions": RefusalCause("messages of one caller wait for too long for decisions", _SHED),
+    "overloaded": RefusalCause("OPA is too slow for the number of callers that wait for decisions", _SHED),
+    "too_many_questions": RefusalCause("messages of one caller wait too long for decisions", _SHED),
 }
-"""Noted where they arise, with their detail: by the clients of OPA and of the journal."""
+"""Logged by the clients of OPA and of the journal, with their detail."""
 
 AT_EDGE: Final[Mapping[str, RefusalCause]] = {
     "keys_unavailable": RefusalCause(
@@ -57,18 +60,18 @@ AT_EDGE: Final[Mapping[str, RefusalCause]] = {
         "callers have too many open streams", "see `limits.streams` and `limits.streams_per_principal`"
     ),
     "too_many_exchanges": RefusalCause(
-        "a caller has too many requests under way",
+        "a caller has too many open requests",
         "check `limits.exchanges_per_principal`, and find the caller in the journal",
     ),
     "too_many_bytes": RefusalCause(
-        "the requests under way of a caller are too large",
+        "the open requests of a caller are too large",
         "check `limits.bytes_per_principal`, and find the caller in the journal",
     ),
     "obligation_unsupported": RefusalCause(
-        "the policy asks for something that this gateway cannot do", "correct the policy, or update this gateway"
+        "the policy requires an obligation that this gateway cannot meet", "correct the policy, or update this gateway"
     ),
     "recording_unsupported": RefusalCause(
-        "the catalog wants arguments recorded for an auditor, and this gateway has no auditor's key",
+        "the catalog requires arguments recorded for an auditor, but this gateway has no auditor's key",
         "set `journal.auditor_key`, or change `record` in the catalog",
     ),
     "credential_missing": RefusalCause(
@@ -76,16 +79,16 @@ AT_EDGE: Final[Mapping[str, RefusalCause]] = {
     ),
     "upstream_unavailable": RefusalCause("an MCP server cannot be reached", _SERVER),
     "upstream_timeout": RefusalCause("an MCP server does not answer in time", _SERVER),
-    "upstream_broken": RefusalCause("an MCP server gives answers that are not valid MCP", _ANSWER),
+    "upstream_broken": RefusalCause("an MCP server sends answers that are not valid MCP", _ANSWER),
     "result_too_large": RefusalCause(
-        "an MCP server gives answers that are larger than allowed",
+        "an MCP server sends answers that are larger than allowed",
         "raise `limits.result_bytes`, or report it to its owner",
     ),
     "unread_input_request": RefusalCause(
-        "an MCP server gives answers that ask for input and are too large to judge", _ANSWER
+        "an MCP server sends answers that ask for input and are too large to judge", _ANSWER
     ),
 }
-"""Noted where a request is answered; those of a server for each server."""
+"""Logged at the answer to a request; refusals caused by a server are logged for each server."""
 
 JOURNALED: Final[Mapping[str, frozenset[str]]] = {
     "policy decided": frozenset({"policy_denied", "approval_required", "stopped"}),
@@ -106,7 +109,7 @@ JOURNALED: Final[Mapping[str, frozenset[str]]] = {
         }
     ),
 }
-"""Not logged, by whose doing they are: only the journal and the metrics have them."""
+"""Not logged, grouped by their cause: only the journal and the metrics have them."""
 
 ELSEWHERE: Final[Mapping[str, str]] = {"internal_failure": "gateway.server.endpoint, with the traceback"}
 """Logged by another module."""

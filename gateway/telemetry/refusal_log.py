@@ -1,12 +1,12 @@
-"""The log of refusals that an operator can do something about (see `refusal_causes`).
+"""The log of refusals that an operator can fix (see `refusal_causes`).
 
-Rule 1: the first of a kind is logged at once; the following ones are counted, and logged once a minute.
-Rule 2: the end is logged too: when nothing of the kind was refused for a minute.
-Rule 3: memory is bounded: beyond a number of kinds, servers share a line; the oldest definitions are forgotten.
-Rule 4: a server that presents another definition each time does not fill the log: a minute has so many lines of it, and
-one of its instructions.
-Rule 5: what a server presents goes with the line as a text (`presented`): the supervisor has the reviewed words, and
-writes the lines that changed in its place.
+Rule 1: the first refusal of a kind is logged at once; the following ones are counted, and logged once a minute.
+Rule 2: the end is logged too: no refusal of the kind for a minute.
+Rule 3: memory is bounded: beyond a number of kinds, servers share a line, and the oldest definitions are dropped.
+Rule 4: a server that presents another definition each time does not fill the log: each minute has a limited number of
+lines about its definitions, and one about its instructions.
+Rule 5: the server's definition is part of the line as a text (`presented`). The supervisor has the reviewed words, and
+replaces the text with the lines that changed.
 """
 
 from collections import OrderedDict
@@ -20,19 +20,19 @@ EVERY_S: Final = 60.0
 KINDS: Final = 200
 DRIFTED: Final = 10_000
 DRIFTED_A_MINUTE: Final = 100
-"""Lines about the definitions of one server; what is left out is logged if it is still seen in a later minute."""
+"""Most lines about the definitions of one server; a line that is left out is logged if it recurs in a later minute."""
 _WORDS: Final = 500
 _COMPARE: Final = "compare it with `mcp-admission catalog diff`; then review it, or contact the server's owner"
 
 
 class RefusalEvents(Protocol):
-    """Takes events for the log."""
+    """Receiver of events for the log."""
 
     def __call__(self, event: str, /, **fields: object) -> None: ...
 
 
 class _Kind:
-    """What was refused of one kind, and when."""
+    """The refusals of one kind, and their times."""
 
     __slots__ = ("detail", "last", "left_out", "logged", "total")
 
@@ -45,7 +45,7 @@ class _Kind:
 
 
 class _Minute:
-    """How many lines about the definitions of a server there were in its current minute."""
+    """Number of lines about the definitions of a server in its current minute."""
 
     __slots__ = ("began", "left_out", "lines", "most")
 
@@ -56,7 +56,7 @@ class _Minute:
         self.most = most
 
     def admitted(self, now: float) -> int | None:
-        """Return how many were left out before this line; None if it is left out, too."""
+        """Return how many lines were left out before this one; None if it is left out too."""
         if now - self.began >= EVERY_S:
             self.began, self.lines = now, 0
         if self.lines >= self.most:
@@ -68,10 +68,10 @@ class _Minute:
 
 
 class RefusalLog:
-    """Counts the refusals of one worker and logs them."""
+    """Counter of the refusals of one worker, which it logs."""
 
     def __init__(self, report: RefusalEvents, clock: Callable[[], float]) -> None:
-        """Take the log to report to, and a monotonic clock in seconds."""
+        """Store the log to report to, and a monotonic clock in seconds."""
         self._report: Final = report
         self._clock: Final = clock
         self._kinds: Final[dict[tuple[str, str], _Kind]] = {}
@@ -80,17 +80,17 @@ class RefusalLog:
         self._instructions: Final[dict[str, _Minute]] = {}
 
     def at_source(self, code: str, detail: str) -> None:
-        """Note that OPA's client or the journal refused a message."""
+        """Record that OPA's client or the journal refused a message."""
         self._note((code, ""), detail)
 
     def at_edge(self, code: str, detail: str, server: str) -> None:
-        """Note that a request was refused; most codes are the caller's or the policy's doing and are not logged."""
+        """Record a refused request; most codes are caused by the caller or the policy and are not logged."""
         if code in AT_EDGE:
             key = (code, server)
             self._note(key if key in self._kinds or len(self._kinds) < KINDS else (code, ""), detail)
 
     def drifted(self, refused: RefusedDefinition) -> None:
-        """Note that a target is refused because its definition is not the reviewed one; once for each definition."""
+        """Record that a target is refused because its definition is not the reviewed one; once for each definition."""
         key = (refused.server, refused.kind, refused.target, refused.sha256)
         if key in self._drifted:
             self._drifted.move_to_end(key)
@@ -110,13 +110,13 @@ class RefusalLog:
             sha256=refused.sha256,
             revision=refused.revision,
             left_out=left_out,
-            detail="its definition is not the reviewed one, so that policy hides it from lists and refuses its calls",
+            detail="its definition is not the reviewed one, so policy hides it from lists and refuses its calls",
             remedy=_COMPARE,
             presented=packed(refused),
         )
 
     def instructions(self, removed: RefusedDefinition) -> None:
-        """Note that instructions of a server were removed because they are not the reviewed ones."""
+        """Record that instructions of a server were removed because they are not the reviewed ones."""
         minute = self._instructions.setdefault(removed.server, _Minute(1))
         left_out = minute.admitted(self._clock())
         if left_out is None:
@@ -134,7 +134,7 @@ class RefusalLog:
         )
 
     def flush(self) -> None:
-        """Log what was counted for a minute, and what has ended; called every second."""
+        """Log the counts of the last minute, and the kinds that ended; called every second."""
         now = self._clock()
         for key, kind in tuple(self._kinds.items()):
             if now - kind.last >= EVERY_S:

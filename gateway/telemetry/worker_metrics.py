@@ -1,7 +1,7 @@
-"""Counts what a worker does: plain integers, nothing made per call but a tuple.
+"""Counters of a worker's activity: plain integers, with no allocation per call except a tuple.
 
-Rule 1: labels come from closed sets: names that policy, catalog and this program chose. What has no such form, or comes
-when a set is full, is `other`: no client can make a label or make the numbers grow without bound.
+Rule 1: labels come from closed sets: names that policy, catalog and this program chose. A name in another form, or one
+that arrives when a set is full, becomes `other`: no client can make a label or make the numbers grow without bound.
 """
 
 import os
@@ -16,7 +16,7 @@ from gateway.telemetry.refusal_log import RefusalLog
 
 OTHER: Final = "other"
 CAPACITY: Final = 2_000
-"""Different label combinations of one metric."""
+"""Most label combinations of one metric."""
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _STATM: Final = Path("/proc/self/statm")
 
@@ -40,7 +40,7 @@ class Telemetry:
     def decided(
         self, *, outcome: str, requirement: str, policy_micros: int, added_micros: int, server: str = ""
     ) -> None:
-        """A message was decided; `requirement` is the first that refused, `server` one of the catalog's, or empty."""
+        """Count a decided message; `requirement` is the first that refused, `server` one of the catalog's, or empty."""
         key = (outcome, requirement, server)
         if key in self._decisions:
             self._decisions[key] += 1
@@ -50,43 +50,43 @@ class Telemetry:
         self._added.add(added_micros)
 
     def upstream(self, outcome: str) -> None:
-        """An exchange with an upstream ended like that."""
+        """Count an exchange with an upstream by its outcome."""
         self._count(self._upstream, outcome)
 
     def withheld(self, server: str, count: int) -> None:
-        """A server of the catalog sent so many messages that are none for their client."""
+        """Count messages of a catalog server that are not valid messages for their client."""
         self._count(self._withheld, server, count)
 
     def malformed(self, fault: str) -> None:
-        """A request was refused before it was decided."""
+        """Count a request that was refused before it was decided."""
         self._count(self._refused, fault)
 
     def refused(self, code: str, *, detail: str, server: str = "") -> None:
-        """A message did not pass; `server` is one of the catalog's, or empty."""
+        """Count a refused message; `server` is one of the catalog's, or empty."""
         if self._refusals is not None:
             self._refusals.at_edge(code, detail, server)
 
     def drifted(self, refused: RefusedDefinition) -> None:
-        """A call of a target was refused because its definition is not the reviewed one."""
+        """Count a call that was refused because the definition of its target is not the reviewed one."""
         if self._refusals is not None:
             self._refusals.drifted(refused)
 
     def unchecked(self, server: str) -> None:
-        """A call was judged by a schema with keywords that are not checked."""
+        """Count a call that was judged by a schema with keywords that are not checked."""
         self._count(self._unchecked, server)
 
     def changed_instructions(self, removed: RefusedDefinition) -> None:
-        """A server of the catalog gave instructions other than the pinned ones."""
+        """Count a result in which a catalog server gave instructions other than the pinned ones."""
         self._count(self._changed_instructions, removed.server)
         if self._refusals is not None:
             self._refusals.instructions(removed)
 
     def streams(self, count: int) -> None:
-        """So many streams are open now."""
+        """Set the number of open streams."""
         self._streams = count
 
     def samples(self, gauges: Gauges | None = None) -> Samples:
-        """The numbers now, with what other parts say of themselves."""
+        """Return the current measures, with the values of other modules."""
         return Samples(
             decisions=[(*key, count) for key, count in self._decisions.items()],
             upstream=dict(self._upstream),
@@ -121,17 +121,17 @@ class Buckets:
         self._total = 0
 
     def add(self, micros: int) -> None:
-        """One more observation."""
+        """Add one observation."""
         self._counts[bisect_left(BOUNDS_US, micros)] += 1
         self._total += micros
 
     def latency(self) -> LatencyHistogram:
-        """The counts so far."""
+        """Return the counts so far."""
         return LatencyHistogram(list(self._counts), self._total)
 
 
 def resident_bytes() -> int:
-    """The memory that this process occupies now; 0 where the system does not say."""
+    """Return the memory that this process uses; 0 if the system does not report it."""
     try:
         pages = int(_STATM.read_text(encoding="ascii").split()[1])
     except (OSError, ValueError, IndexError):

@@ -103,7 +103,7 @@ async def test_a_lost_opa_is_logged_and_its_end_too(tmp_path: Path, recorder: Re
             for _ in range(5):
                 assert (await caller.echo("stopped"))["isError"]
             said = await appears(gateway, "calls_refused", code="policy_unavailable")
-            assert said["reason"] == "OPA gives no usable answer"
+            assert said["reason"] == "OPA does not give a usable answer"
             assert "OPA" in said["remedy"]
             assert "OPA" in said["detail"]
             unready = await appears(gateway, "worker_unready")
