@@ -81,7 +81,7 @@ def _names(judged: ValueAndSchema, violation: Violation) -> Sequence[str]:
 
 
 def _of_branches(judged: ValueAndSchema, violation: Violation) -> Iterator[ArgumentError]:
-    """Describe the closest branch, or the types that all of them want."""
+    """Describe the closest branch, or the types that all of them require."""
     if any(not branch for branch in violation.branches):
         said = f"fits several alternatives of {judged.words.schema}, and must fit exactly one"
         yield _error(judged, violation, violation.path, said)
@@ -89,7 +89,7 @@ def _of_branches(judged: ValueAndSchema, violation: Violation) -> Iterator[Argum
     types = [_only_type(judged, violation, branch) for branch in violation.branches]
     if all(types):
         wanted = " or ".join(dict.fromkeys(_type_words(kind) for kinds in types for kind in kinds))
-        said = f"is {_kind(_at(judged.value, violation.path))}; {judged.words.schema} wants {wanted}"
+        said = f"is {_kind(_at(judged.value, violation.path))}; {judged.words.schema} requires {wanted}"
         yield _error(judged, violation, violation.path, said)
         return
     candidates = [branch for branch, kinds in zip(violation.branches, types, strict=True) if not kinds]
@@ -112,7 +112,7 @@ def _distance(branch: Sequence[Violation]) -> tuple[int, int]:
 
 
 def _only_type(judged: ValueAndSchema, violation: Violation, branch: Sequence[Violation]) -> list[str]:
-    """Return the types that a branch wants, if it is the type of the whole value that does not fit."""
+    """Return the types that a branch requires, if it is the type of the whole value that does not fit."""
     for inner in branch:
         if inner.keyword == "type" and inner.path == violation.path:
             return _types(_at(judged.usable.schema, inner.schema_path))
@@ -125,7 +125,7 @@ def _about_name(judged: ValueAndSchema, violation: Violation) -> str:
         return f"is missing; {schema} requires it"
     declared = _at(judged.usable.schema, (*violation.schema_path[:-1], "properties"))
     names = ", ".join(f"`{_name(name)}`" for name in list(declared)[:_VALUES]) if is_object(declared) else ""
-    return f"is not expected; {schema} knows {names}" if names else f"is not expected by {schema}"
+    return f"is not expected; {schema} allows {names}" if names else f"is not expected by {schema}"
 
 
 def _about_value(judged: ValueAndSchema, violation: Violation) -> str:
@@ -135,7 +135,7 @@ def _about_value(judged: ValueAndSchema, violation: Violation) -> str:
     schema = judged.words.schema
     if words is None:
         return f"is {_kind(value)}; {schema} does not accept it"
-    return f"is {_kind(value)}; {schema} wants {words(wanted)}"
+    return f"is {_kind(value)}; {schema} requires {words(wanted)}"
 
 
 def _kind(value: Any) -> str:
@@ -197,9 +197,9 @@ _WANTED: Final[Mapping[str, Callable[[Any], str]]] = {
     "minProperties": lambda wanted: f"at least {_json(wanted)} members",
     "maxProperties": lambda wanted: f"at most {_json(wanted)} members",
     "uniqueItems": lambda _: "elements that are all different",
-    "not": lambda _: "something that it does not exclude",
-    "contains": lambda _: "other elements in it",
-    "propertyNames": lambda _: "other names of members",
+    "not": lambda _: "a value that it does not exclude",
+    "contains": lambda _: "other elements",
+    "propertyNames": lambda _: "other member names",
 }
 
 

@@ -1,4 +1,4 @@
-"""Arguments against the presented schema: match, mismatch, uncheckable; and keys that fold."""
+"""Arguments are checked against the presented schema, and keys that fold onto another key are named."""
 
 import time
 from typing import Any
@@ -55,7 +55,7 @@ def test_arguments_are_checked_against_the_presented_schema(arguments: dict[str,
         ({"enum": ["\ud800"]}, [""]),
     ],
 )
-def test_what_cannot_be_used_of_a_schema_is_left_out_and_named(schema: Any, unchecked: list[str]) -> None:
+def test_unusable_keywords_of_a_schema_are_left_out_and_named(schema: Any, unchecked: list[str]) -> None:
     checker = compiled(schema)
     assert check(checker, {"a": "b"}) == "match"
     assert [one.pointer for one in checker.usable.unchecked] == unchecked

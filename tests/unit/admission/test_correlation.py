@@ -1,4 +1,4 @@
-"""Ids of other systems in records: taken over if they are well-formed, left out otherwise, and marked as unverified."""
+"""Records take valid ids of other systems, leave out all others, and mark the client's ids as unverified."""
 
 import re
 from typing import Any, Final
@@ -114,9 +114,7 @@ def test_a_baggage_that_is_too_large_or_says_two_things_says_nothing(baggage: st
     ),
     st.dictionaries(st.sampled_from(["traceparent", "baggage"]), st.text()),
 )
-def test_whatever_a_client_sends_only_short_plain_text_is_taken_over(
-    meta: dict[str, Any], sent: dict[str, str]
-) -> None:
+def test_only_short_plain_text_of_a_client_is_recorded(meta: dict[str, Any], sent: dict[str, str]) -> None:
     known = correlation_of(Headers(sent), {"_meta": meta}, "r-1", given=False)
     assert re.fullmatch("(?:[0-9a-f]{32})?", known.trace_id)
     assert re.fullmatch("(?:[A-Za-z0-9][A-Za-z0-9._:/@+=~-]{0,127})?", known.conversation)

@@ -1,4 +1,4 @@
-"""The words of a definition that changed, line by line: whole for reviewers, few and short for a log."""
+"""The changed words of a definition are shown line by line: complete for reviewers, few and short for a log."""
 
 from collections import Counter
 from difflib import SequenceMatcher

@@ -1,4 +1,4 @@
-"""Definitions as digests: equal where their JSON is equal, and only there."""
+"""Digests of definitions are equal if and only if their JSON is equal."""
 
 import json
 import re
@@ -38,7 +38,7 @@ def test_the_canonical_form_is_that_of_rfc_8785(value: Any) -> None:
 
 
 @given(BEYOND)
-def test_what_rfc_8785_cannot_represent_has_a_form_that_is_no_utf_8(value: Any) -> None:
+def test_a_value_that_rfc_8785_cannot_represent_has_a_form_outside_utf_8(value: Any) -> None:
     try:
         want = rfc8785.dumps(value)
     except (rfc8785.CanonicalizationError, UnicodeEncodeError):
@@ -121,7 +121,7 @@ def test_a_field_named_other_cannot_pass_for_the_unnamed_ones() -> None:
     assert define({"name": "a", "other": {"b": 1}}).sha256 != define({"name": "a", "b": 1}).sha256
 
 
-def test_what_follows_the_content_of_a_resource_is_no_part_of_its_definition() -> None:
+def test_fields_that_follow_the_content_of_a_resource_are_not_in_its_digest() -> None:
     one = {"uri": "file:///a", "name": "a", "size": 1, "annotations": {"lastModified": "x", "priority": 1.0}}
     two = {"uri": "file:///a", "name": "a", "size": 2, "annotations": {"lastModified": "y", "priority": 1.0}}
     assert define(one) == define(two)

@@ -1,4 +1,4 @@
-"""Every way in which a policy fails to decide is a refusal in words of its own, under a code of its own."""
+"""Every kind of policy failure is a refusal with its own text and its own code."""
 
 from typing import Any, get_args, get_type_hints
 
@@ -71,7 +71,7 @@ def test_every_code_of_a_refusal_is_in_the_error_table_or_only_in_records() -> N
 
 
 @pytest.mark.parametrize("outcome", ["deny", "hold", "allow"])
-def test_what_policy_refuses_is_not_to_be_retried(outcome: Any) -> None:
+def test_a_refusal_by_policy_advises_against_a_retry(outcome: Any) -> None:
     asked = verdict(outcome=outcome, obligations=[Obligation(requirement="r", type="redact")])
     refusal = enforce(asked, Outbound(verb="POST", server="s", headers=()), TOOL)
     assert isinstance(refusal, Refusal)

@@ -66,7 +66,7 @@ def test_no_more_work_is_done_than_is_bounded() -> None:
     assert len(found({"urls": encoded}, ("/urls", ["host"]))) == WORK // INTERNATIONAL
 
 
-def test_what_is_not_a_string_and_facts_of_a_newer_policy_are_left_out() -> None:
+def test_non_strings_and_facts_of_a_newer_policy_are_left_out() -> None:
     for value in (None, 7, True, {"host": "http://x.example"}, [], [[[[["http://x.example"]]]]]):
         assert found({"url": value}, ("/url", ["host"])) == {}
     assert found({"url": "http://x.example"}, ("/url", ["certificate"])) == {}

@@ -1,4 +1,4 @@
-"""A server's instructions against their pin."""
+"""A server's instructions pass only if they match their pin."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The domain of a mail address, against the tricks by which mail goes to another domain."""
+"""The domain of a mail address is not fooled by known ways to redirect mail to another domain."""
 
 # ruff: noqa: RUF001 - characters that look like others are what is tested
 
@@ -74,5 +74,5 @@ def test_the_domain_of_one_plain_address_is_its_domain(address: str, domain: str
 
 
 @pytest.mark.parametrize("text", NONE)
-def test_what_is_not_one_plain_address_has_no_domain(text: str) -> None:
+def test_a_text_that_is_not_one_plain_address_has_no_domain(text: str) -> None:
     assert mail_domain(text) is None

@@ -1,4 +1,4 @@
-"""What a model reads of arguments that do not fit."""
+"""A model reads a correctable reason for arguments that do not fit."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ CASES: list[tuple[dict[str, Any], str]] = [
     (
         {"a": "1"},
         (
-            "argument `a` is a string of 1 characters; the schema of the tool wants an integer "
+            "argument `a` is a string of 1 characters; the schema of the tool requires an integer "
             "(keyword `type` at /properties/a/type)"
         ),
     ),
@@ -49,42 +49,42 @@ CASES: list[tuple[dict[str, Any], str]] = [
     (
         {"a": 5, "b": 1},
         (
-            "argument `b` is not expected; the schema of the tool knows `a`, `color`, `name`, `list`, `either`, "
+            "argument `b` is not expected; the schema of the tool allows `a`, `color`, `name`, `list`, `either`, "
             "`shape`, `number` (keyword `additionalProperties` at /additionalProperties)"
         ),
     ),
     (
         {"a": 1},
         (
-            "argument `a` is an integer; the schema of the tool wants at least 3 "
+            "argument `a` is an integer; the schema of the tool requires at least 3 "
             "(keyword `minimum` at /properties/a/minimum)"
         ),
     ),
     (
         {"a": 5, "color": "blue"},
         (
-            "argument `color` is a string of 4 characters; the schema of the tool wants one of "
+            "argument `color` is a string of 4 characters; the schema of the tool requires one of "
             '"red", "green" (keyword `enum` at /properties/color/enum)'
         ),
     ),
     (
         {"a": 5, "name": "x"},
         (
-            "argument `name` is a string of 1 characters; the schema of the tool wants at least 2 characters "
+            "argument `name` is a string of 1 characters; the schema of the tool requires at least 2 characters "
             "(keyword `minLength` at /properties/name/minLength)"
         ),
     ),
     (
         {"a": 5, "name": "XY"},
         (
-            "argument `name` is a string of 2 characters; the schema of the tool wants a text that matches "
+            "argument `name` is a string of 2 characters; the schema of the tool requires a text that matches "
             'the pattern "^[a-z]+$" (keyword `pattern` at /properties/name/pattern)'
         ),
     ),
     (
         {"a": 5, "list": [{"id": "x"}, {"id": 5}]},
         (
-            "argument `list[1].id` is an integer; the schema of the tool wants a string "
+            "argument `list[1].id` is an integer; the schema of the tool requires a string "
             "(keyword `type` at /$defs/item/properties/id/type)"
         ),
     ),
@@ -98,14 +98,14 @@ CASES: list[tuple[dict[str, Any], str]] = [
     (
         {"a": 5, "list": [{"id": "x"}, {"id": "x"}]},
         (
-            "argument `list` is a list with 2 elements; the schema of the tool wants elements that are all "
+            "argument `list` is a list with 2 elements; the schema of the tool requires elements that are all "
             "different (keyword `uniqueItems` at /properties/list/uniqueItems)"
         ),
     ),
     (
         {"a": 5, "either": "x"},
         (
-            "argument `either` is a string of 1 characters; the schema of the tool wants an integer or null "
+            "argument `either` is a string of 1 characters; the schema of the tool requires an integer or null "
             "(keyword `anyOf` at /properties/either/anyOf)"
         ),
     ),
@@ -120,17 +120,17 @@ CASES: list[tuple[dict[str, Any], str]] = [
     (
         {"a": 5, "number": "x"},
         (
-            "argument `number` is a string of 1 characters; the schema of the tool wants a number or null "
+            "argument `number` is a string of 1 characters; the schema of the tool requires a number or null "
             "(keyword `type` at /properties/number/type)"
         ),
     ),
     (
         {"a": None},
-        "argument `a` is null; the schema of the tool wants an integer (keyword `type` at /properties/a/type)",
+        "argument `a` is null; the schema of the tool requires an integer (keyword `type` at /properties/a/type)",
     ),
     (
         {"a": True},
-        "argument `a` is a boolean; the schema of the tool wants an integer (keyword `type` at /properties/a/type)",
+        "argument `a` is a boolean; the schema of the tool requires an integer (keyword `type` at /properties/a/type)",
     ),
 ]
 
@@ -151,7 +151,7 @@ OTHERS: list[tuple[Any, dict[str, Any], str]] = [
     (
         {"properties": {"a": {"not": {}}}},
         {"a": 1},
-        "argument `a` is an integer; the schema of the tool wants something",
+        "argument `a` is an integer; the schema of the tool requires a value",
     ),
     ({"propertyNames": {"maxLength": 1}}, {"ab": 1}, "the arguments object is an object with 1 members"),
     ({"dependentRequired": {"a": ["b"]}}, {"a": 1}, "argument `b` is missing"),
@@ -159,12 +159,12 @@ OTHERS: list[tuple[Any, dict[str, Any], str]] = [
     (
         {"maxProperties": 0},
         {"a": 1},
-        "the arguments object is an object with 1 members; the schema of the tool wants at",
+        "the arguments object is an object with 1 members; the schema of the tool requires at",
     ),
     (
         {"properties": {"a": {"const": {"b": 1}}}},
         {"a": 1},
-        'argument `a` is an integer; the schema of the tool wants exactly {"b":1}',
+        'argument `a` is an integer; the schema of the tool requires exactly {"b":1}',
     ),
     ({"additionalProperties": False}, {"a\n\u202eb": 1}, "argument `a\\n\\u202eb` is not expected"),
 ]
@@ -222,7 +222,7 @@ def test_formats_are_found_only_by_their_own_check() -> None:
     found = findings(checker, {"at": "13:45:00"}, 20)
     assert (found.schema, found.formats) == ("match", "mismatch")
     assert found.errors[0].message == (
-        'argument `at` is a string of 8 characters; the schema of the tool wants the format "time" '
+        'argument `at` is a string of 8 characters; the schema of the tool requires the format "time" '
         "(keyword `format` at /properties/at/format)"
     )
     fine = findings(checker, {"at": "13:45:00Z"}, 20)

@@ -1,4 +1,4 @@
-"""The normal form of a path, against the tricks by which a path leaves its directory."""
+"""The normal form of a path is not fooled by known ways to leave a directory."""
 
 # ruff: noqa: RUF001 - characters that look like others are what is tested
 

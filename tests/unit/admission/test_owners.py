@@ -1,4 +1,4 @@
-"""A refusal names the owners of what refused, and nobody where the policy states no owner."""
+"""A refusal names the owners of the refusing rule, agent or server, and no contact if the policy states none."""
 
 import json
 from typing import Any
@@ -46,7 +46,7 @@ def test_the_owner_of_what_refuses_is_named(decision: Decision, named: list[str]
     assert list(owners(decision)) == named
 
 
-async def test_whoever_is_refused_reads_whom_to_ask() -> None:
+async def test_a_refused_caller_reads_the_contact() -> None:
     world = World(lambda _: refused("rules_permit", grounds=[RULE]))
     got = await Browser(world).legacy("tools/call", {"name": "t"})
     assert f"Contact: {OF_RULE}." in got.json["result"]["content"][0]["text"].splitlines()

@@ -1,4 +1,4 @@
-"""How a message is stated as a question."""
+"""A message is stated as a question for the policy."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The journal's records: what they say, and what they never say."""
+"""The journal's records contain the decision, and never secrets."""
 
 import hmac
 import json
@@ -140,7 +140,7 @@ def test_a_policy_that_did_not_answer_is_recorded_with_its_reason() -> None:
     assert made.reasons[0].message == "no answer within 250 ms"
 
 
-def test_what_enforcement_refused_is_recorded_as_refused_although_the_policy_allowed() -> None:
+def test_a_refusal_by_enforcement_is_recorded_although_the_policy_allowed() -> None:
     reason = Reason(requirement="obligation_unsupported", message="not supported here: annotate")
     refusal = Enforced(outcome="deny", code="obligation_unsupported", reasons=(reason,))
     made = decided(question(), verdict(), enforced=refusal, occasion=OCCASION, masking=Masking(level="none", key=KEY))
@@ -301,7 +301,7 @@ def test_secrets_are_known_by_their_pattern(secret: str, level: Level) -> None:
         {"show_password": True, "token": None},
     ],
 )
-def test_what_is_no_secret_is_left_as_it_is(arguments: dict[str, Any]) -> None:
+def test_values_that_are_not_secret_stay_unchanged(arguments: dict[str, Any]) -> None:
     assert record(question(arguments)).replayable
 
 
@@ -399,7 +399,7 @@ def test_masked_keeps_the_arguments_that_it_is_told_to_and_no_others() -> None:
 
 
 @pytest.mark.parametrize("pointer", ["", "to", "to/", "/", "/to/more", "//to"])
-def test_what_names_no_argument_keeps_nothing(pointer: str) -> None:
+def test_a_pointer_to_a_missing_argument_keeps_nothing(pointer: str) -> None:
     assert kept({"to": "a@example.com"}, pointer) == {"to": "[string of 13]"}
 
 
@@ -445,7 +445,7 @@ def test_a_place_that_is_not_in_the_arguments_keeps_none(place: str) -> None:
     assert kept.arguments == {"to": "[string of 13]"}
 
 
-def test_what_the_policy_read_is_masked_too_where_the_operator_wants_it() -> None:
+def test_values_that_the_policy_read_are_masked_if_the_operator_wants_it() -> None:
     masking = Masking(level="masked", key=KEY, reads=False)
     kept = reading("/arguments/to", masking=masking, asked=question({"to": "a@example.com"}))
     assert kept.arguments == {"to": "[string of 13]"}

@@ -1,4 +1,4 @@
-"""What records keep of arguments if the catalog says so: their digest, their shape, or all of them for an auditor."""
+"""Records keep what the catalog sets for arguments: their digest, their shape, or all of them for an auditor."""
 
 from base64 import b64decode
 from typing import Any, Final
@@ -23,7 +23,7 @@ WORDS: Final[tuple[Word, ...]] = ("", "digest", "masked", "full")
 
 
 def sealed(content: bytes) -> bytes:
-    """Stand in for encryption: what nobody can read by looking."""
+    """Replace encryption by a reversible form that does not show the text."""
     return bytes(255 - byte for byte in content)
 
 
@@ -47,7 +47,7 @@ def test_a_digest_is_all_that_is_kept_if_the_catalog_wants_no_more(level: Level)
         assert word not in text
 
 
-def test_the_catalog_masks_what_the_settings_would_record_whole_and_not_the_other_way_round() -> None:
+def test_the_catalog_can_mask_more_than_the_settings_and_never_less() -> None:
     masked: Any = made("masked", "full").input
     assert masked.arguments == {"to": "bob@example.com", "text": "quarterly figures", "password": "[masked]"}
     assert made("masked", "full", arguments={"other": "x"}).input == made("", "masked", arguments={"other": "x"}).input

@@ -1,4 +1,4 @@
-"""What a refused caller reads: whether to come again is said as the table of failures has it."""
+"""A refusal advises against a retry exactly if the table of failures does."""
 
 import orjson
 import pytest

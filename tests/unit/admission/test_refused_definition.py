@@ -1,4 +1,4 @@
-"""The words of a refused definition as a text: bounded, whatever a server sends, and read back as they were."""
+"""The text of a refused definition is bounded for any server, and can be read back unchanged."""
 
 import json
 from typing import Any, Final
@@ -39,7 +39,7 @@ def deep(levels: int) -> list[Any]:
 
 
 @given(TEXTS, VALUES, VALUES)
-def test_what_is_short_arrives_as_it_was(description: str, schema: Any, more: Any) -> None:
+def test_short_words_arrive_unchanged(description: str, schema: Any, more: Any) -> None:
     item = {"name": "search", "description": description, "inputSchema": schema, "unknown": more}
     assert words_in(item) == grouped(item)
 
@@ -87,7 +87,7 @@ def test_all_parts_together_are_bounded_and_the_description_goes_before_the_rest
         *('{"target": "t", "digests": 1, "words": {}}', '{"target": 1, "digests": {}, "words": {}}'),
     ],
 )
-def test_what_is_no_such_text_is_not_read(text: str) -> None:
+def test_a_text_in_another_form_is_not_read(text: str) -> None:
     assert unpacked(text) is None
 
 

@@ -1,4 +1,4 @@
-"""What a check may cost: costly schemas are refused before they run, and ordinary ones are checked."""
+"""Costly schemas are refused before they run, and ordinary ones are checked."""
 
 from typing import Any
 
@@ -133,7 +133,7 @@ def test_schemas_that_are_no_objects_cost_nothing() -> None:
         assert cost_by_value(schema).values < 20
 
 
-def test_what_arguments_are_made_of_is_counted() -> None:
+def test_the_extent_of_arguments_is_counted() -> None:
     found = extent({"a": [1, 2.5, "xyz", None, True], "bc": {"d": "é"}})
     assert (found.integers, found.floats, found.chars) == (1, 1, 8)
     assert found.values == 9

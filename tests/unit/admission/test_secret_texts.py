@@ -1,4 +1,4 @@
-"""Secrets inside texts: what is masked, and that no text is expensive to search.
+"""Secrets inside texts are masked, and no text is expensive to search.
 
 The long texts here took minutes when a pattern read a run of letters again from each of its letters.
 """

@@ -1,4 +1,4 @@
-"""What SQL texts do: nothing but reading is called `select`, and what is unclear has no reading."""
+"""Only SQL texts that just read are called `select`, and an unclear text has no reading."""
 
 import pytest
 
@@ -59,7 +59,7 @@ def test_a_text_that_only_reads_is_one_select(text: str, dialect: Dialect) -> No
         ("SELECT @x := 1", "set"),
     ],
 )
-def test_whatever_may_change_data_is_named_wherever_it_stands(text: str, kind: str, dialect: Dialect) -> None:
+def test_statements_that_may_change_data_are_named_at_any_depth(text: str, kind: str, dialect: Dialect) -> None:
     found = sql_kinds(text, dialect)
     assert found is None or kind in found or "other" in found
     assert found != ONLY_READ

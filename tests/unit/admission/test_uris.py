@@ -1,4 +1,4 @@
-"""Resource URIs: one normal form for all spellings of one resource."""
+"""All spellings of one resource URI have one normal form."""
 
 import re
 
@@ -136,7 +136,7 @@ def test_another_spelling_of_the_same_resource_has_its_normal_form(uri: str, nor
 
 
 @pytest.mark.parametrize(("uri", "normal", "doubt"), DOUBTFUL)
-def test_what_readers_disagree_about_is_doubtful(uri: str, normal: str, doubt: str) -> None:
+def test_a_uri_that_readers_understand_differently_is_doubtful(uri: str, normal: str, doubt: str) -> None:
     found = normalize(uri)
     assert isinstance(found, NormalUri)
     assert found.text == normal
@@ -144,7 +144,7 @@ def test_what_readers_disagree_about_is_doubtful(uri: str, normal: str, doubt: s
 
 
 @pytest.mark.parametrize(("uri", "reason"), ABNORMAL)
-def test_what_may_lead_elsewhere_is_refused_with_the_reason(uri: str, reason: str) -> None:
+def test_a_uri_that_may_lead_elsewhere_is_refused_with_the_reason(uri: str, reason: str) -> None:
     found = abnormality(uri)
     assert found is not None
     assert reason in found.reason
@@ -186,7 +186,7 @@ def test_a_normal_form_is_its_own_normal_form(scheme: str, pieces: list[str]) ->
 
 @given(st.lists(PIECES, max_size=8))
 def test_no_accepted_spelling_gets_around_a_rule_on_a_directory(pieces: list[str]) -> None:
-    """Decode a path as an eager reader does: what it finds below `/secret/` the rule sees there too."""
+    """Decode a path like a lenient reader: a rule must see every path that it finds below `/secret/`."""
     for scheme in ("file:///", "FILE:///", "file:", "file://localhost/", "file://", "file:/"):
         uri = f"{scheme}secret/{''.join(pieces)}"
         found = normalize(uri)

@@ -1,4 +1,4 @@
-"""The host of a URL, against the tricks by which one parser of URLs is made to see another host than the next."""
+"""The host of a URL is not fooled by known ways to show one parser another host than the next."""
 
 # ruff: noqa: RUF001 - characters that look like others are what is tested
 

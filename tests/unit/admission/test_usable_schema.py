@@ -1,4 +1,4 @@
-"""What of a presented schema is checked, what is left out, and why."""
+"""The usable part of a presented schema is checked; the rest is left out with a reason."""
 
 import time
 from typing import Any
@@ -100,7 +100,7 @@ def test_a_keyword_that_cannot_be_used_is_left_out_and_the_rest_is_checked(keywo
         {"$anchor": "x", "$schema": DRAFT_7, "$id": "#/properties/x"},
     ],
 )
-def test_what_every_validator_can_use_or_ignore_is_not_left_out(keywords: dict[str, Any]) -> None:
+def test_keywords_that_every_validator_can_use_or_ignore_are_not_left_out(keywords: dict[str, Any]) -> None:
     schema = {"type": "object", "properties": {"x": keywords}}
     assert unchecked(schema) == []
     assert fits(schema, x="a" if "pattern" not in keywords else "a@b")
@@ -187,7 +187,7 @@ BROKEN = {"properties": {"a": {"pattern": NO_SUCH_PATTERN}}}
         ({"$defs": {"a": BROKEN}}, []),
     ],
 )
-def test_what_would_accept_less_is_left_out_as_well(schema: Any, left: list[str]) -> None:
+def test_keywords_that_would_accept_less_are_left_out_too(schema: Any, left: list[str]) -> None:
     assert sorted(unchecked(schema)) == sorted(left)
     if "anyOf" not in schema:
         assert fits(schema, a="x") or "b" in str(left)
@@ -282,7 +282,7 @@ def test_an_exclusion_of_something_nullable_is_left_out() -> None:
     assert unchecked({"not": {"type": "string", "nullable": True}}) == ["/not"]
 
 
-def test_what_lies_too_deep_is_left_out() -> None:
+def test_subschemas_that_are_too_deep_are_left_out() -> None:
     schema: dict[str, Any] = {"type": "integer"}
     for _ in range(300):
         schema = {"properties": {"a": schema}}

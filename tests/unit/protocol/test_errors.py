@@ -1,4 +1,4 @@
-"""How refusals look on the wire."""
+"""Refusals have the documented form on the wire."""
 
 from typing import get_args
 
@@ -74,7 +74,7 @@ def test_the_codes_are_what_was_published() -> None:
     assert (HEADER_MISMATCH, MISSING_CAPABILITY, UNSUPPORTED_REVISION) == (-32020, -32021, -32022)
 
 
-def test_nobody_is_told_to_repeat_what_will_be_refused_again() -> None:
+def test_no_refusal_advises_to_repeat_a_message_that_is_refused_again() -> None:
     lasting = {name for name, failure in FAILURES.items() if not failure.passing}
     assert {"policy_denied", "approval_required", "policy_error", "credential_missing", "batch_refused"} <= lasting
     assert {"obligation_unsupported", "stopped", "policy_expired", "message_malformed", "task_unknown"} <= lasting

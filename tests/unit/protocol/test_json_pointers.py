@@ -1,4 +1,4 @@
-"""JSON pointers are read and written as RFC 6901 says."""
+"""JSON pointers are read and written as RFC 6901 defines them."""
 
 import pytest
 from hypothesis import given
@@ -24,7 +24,7 @@ def test_a_pointer_of_the_standard_is_read(pointer: str, keys: tuple[str, ...]) 
 
 
 @given(st.lists(st.text()))
-def test_what_is_written_is_read_back(keys: list[str]) -> None:
+def test_a_written_pointer_is_read_back(keys: list[str]) -> None:
     assert keys_of(pointer_to(keys)) == tuple(keys)
 
 

@@ -1,4 +1,4 @@
-"""Section 7 of the wire rules, row by row: what the body of a message may be."""
+"""The body of a message follows section 7 of the wire rules, row by row."""
 
 import json
 from typing import Any
@@ -235,7 +235,7 @@ def test_mixed_shapes_are_refused(members: dict[str, Any]) -> None:
         {"id": 1, "method": "ping", "extra": 1},
     ],
 )
-def test_what_is_no_message_is_refused(members: dict[str, Any]) -> None:
+def test_an_invalid_message_is_refused(members: dict[str, Any]) -> None:
     refused(read(body(**members)))
 
 
@@ -259,12 +259,12 @@ def test_a_batch_is_refused_with_a_code_of_its_own(raw: bytes) -> None:
 
 
 @pytest.mark.parametrize("raw", [b"", b"null", b"1", b'"x"', b"{", b'{"jsonrpc":"2.0"}x', b"{}"])
-def test_what_is_not_one_object_is_refused(raw: bytes) -> None:
+def test_a_body_that_is_not_one_object_is_refused(raw: bytes) -> None:
     refused(read(raw))
 
 
 def nested(levels: int) -> bytes:
-    """A request whose innermost list is at the given depth; the body, params and arguments are three levels."""
+    """Return a request whose innermost list is at the given depth; body, params and arguments are three levels."""
     return call_with('{"n":' + "[" * (levels - 3) + "]" * (levels - 3) + "}")
 
 
@@ -298,7 +298,7 @@ def test_a_body_with_too_many_values_is_refused() -> None:
 
 
 @pytest.mark.parametrize("text", ['"', '\\"', '\\\\"', '{"', "\\u007b", "\\", "{\\"])
-def test_what_is_inside_a_string_does_not_count(text: str) -> None:
+def test_content_of_a_string_does_not_count(text: str) -> None:
     assert isinstance(read(call(text=text * 100 + "[" * 100)), Request)
 
 
@@ -342,7 +342,7 @@ def test_an_answer_whose_keys_only_resemble_its_own_is_refused(answer: dict[str,
     assert refused(read(body(id=1, method="tools/call", params=retry))).fault == "ambiguous_key"
 
 
-def test_what_a_person_filled_in_may_have_any_keys() -> None:
+def test_a_form_that_a_person_filled_in_may_have_any_keys() -> None:
     answer = {"action": "accept", "content": {"Action": "run", "Name": "x"}}
     assert isinstance(read(body(id=1, result=answer)), Response)
     retry = {"name": "echo", "inputResponses": {"q": answer}, "requestState": "s"}

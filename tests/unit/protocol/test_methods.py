@@ -1,4 +1,4 @@
-"""The table of methods."""
+"""The table of methods gives sender, kind, target and action of every message."""
 
 from typing import Any
 
@@ -61,7 +61,7 @@ def test_every_server_request_but_ping_is_asked() -> None:
     assert {entry.name for entry in requests if entry.asked == "no"} == {"ping"}
 
 
-def test_what_is_not_asked_is_counted_and_what_is_asked_of_clients_is_recorded_in_pairs() -> None:
+def test_unasked_messages_are_counted_and_asked_client_messages_recorded_in_pairs() -> None:
     for entry in METHODS:
         if entry.asked == "no":
             assert entry.recorded == "count"
@@ -90,7 +90,7 @@ def test_three_requests_may_take_several_rounds() -> None:
     }
 
 
-def test_what_modern_clients_may_keep_is_what_the_specification_lists() -> None:
+def test_the_cacheable_results_are_those_of_the_specification() -> None:
     lists = {entry.name for entry in METHODS if entry.list_field}
     assert {entry.name for entry in METHODS if entry.cacheable} == {"server/discover", "resources/read", *lists}
 

@@ -1,4 +1,4 @@
-"""The table against the official SDK's own registry of methods, revision by revision."""
+"""The table agrees with the official SDK's own registry of methods, revision by revision."""
 
 from collections.abc import Iterable
 
@@ -39,6 +39,6 @@ def test_every_method_of_the_sdk_is_known_and_no_other(
     assert ours(direction, kind) == registry
 
 
-def test_what_may_be_kept_and_what_may_take_rounds_is_what_the_sdk_says() -> None:
+def test_cacheable_and_multi_round_methods_agree_with_the_sdk() -> None:
     assert {row.name for row in METHODS if row.cacheable} == set(sdk.CACHEABLE_METHODS)
     assert {row.name for row in METHODS if row.multi_round_trip} == set(sdk.INPUT_REQUIRED_METHODS)

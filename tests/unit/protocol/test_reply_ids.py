@@ -1,4 +1,4 @@
-"""Forms in which servers echo the id of a request, and the bodies in which they do."""
+"""Servers may echo the id of a request in several forms and bodies."""
 
 from typing import Any
 
@@ -105,7 +105,7 @@ def test_a_response_that_cannot_be_used_names_the_request_that_it_answers(raw: b
         *(b'{"jsonrpc":"2.0","id":1,"method":"x","params":[]}', b'{"jsonrpc":"2.0","id":1,"result":{}} x'),
     ],
 )
-def test_what_is_no_response_names_no_request(raw: bytes) -> None:
+def test_a_message_that_is_not_a_response_names_no_request(raw: bytes) -> None:
     problem = read_reply(raw)
     assert isinstance(problem, Malformed)
     assert problem.id is None

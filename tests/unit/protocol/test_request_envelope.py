@@ -1,4 +1,4 @@
-"""The envelope of a request whose params cannot be read."""
+"""The envelope of a request is read even if its params cannot be read."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Revisions and eras."""
+"""Every revision belongs to one era."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Seals: what is opened is what was closed, or nothing."""
+"""A seal opens to exactly the sealed value, or to nothing."""
 
 import pytest
 

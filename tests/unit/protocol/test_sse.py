@@ -1,4 +1,4 @@
-"""Server-sent events, as the WHATWG standard has them."""
+"""Server-sent events are read and written as the WHATWG standard defines them."""
 
 import pytest
 
@@ -42,7 +42,7 @@ def test_a_priming_event_is_kept() -> None:
     assert events(b"id: 1\nretry: 5\n\n") == [SseEvent(id="1", retry=5)]
 
 
-def test_what_a_client_ignores_is_ignored() -> None:
+def test_fields_that_a_client_ignores_are_ignored() -> None:
     assert events(b"nonsense\nother: 1\nid: a\x00b\nretry: 1x\ndata: d\n\n\n\n") == [SseEvent(data=b"d")]
 
 
@@ -69,7 +69,7 @@ def test_an_event_may_have_just_the_bound() -> None:
     assert SseReader(bound=8).feed(b"data: abc") == [SseEventTooLarge(8)]
 
 
-def test_what_came_before_a_too_large_event_is_kept() -> None:
+def test_events_before_a_too_large_event_are_kept() -> None:
     assert SseReader(bound=50).feed(b"data: a\n\ndata: " + b"x" * 100) == [SseEvent(data=b"a"), SseEventTooLarge(50)]
 
 
@@ -90,7 +90,7 @@ def test_the_bound_is_for_one_event() -> None:
         SseEvent(comment=b" ping"),
     ],
 )
-def test_what_is_written_is_read_alike(event: SseEvent) -> None:
+def test_a_written_event_is_read_alike(event: SseEvent) -> None:
     assert events(encode(event)) == [event]
 
 

@@ -1,4 +1,4 @@
-"""The second reader stands on its own: it would refuse even what the first one let through."""
+"""The second reader works independently: it refuses even a body that the first one would accept."""
 
 import pytest
 

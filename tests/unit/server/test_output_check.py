@@ -52,7 +52,7 @@ async def test_a_result_that_fits_its_output_schema_is_delivered(result: dict[st
     [
         (
             {"content": [], "structuredContent": {"n": "hunter2"}},
-            "structured content `n` is a string of 7 characters; the output schema of the tool wants an integer",
+            "structured content `n` is a string of 7 characters; the output schema of the tool requires an integer",
         ),
         ({"content": [], "structuredContent": {}}, "structured content `n` is missing"),
         ({"content": [], "structuredContent": []}, "the structured content is a list with 0 elements"),

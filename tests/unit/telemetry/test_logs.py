@@ -1,4 +1,4 @@
-"""Log lines."""
+"""Log lines are valid JSON without secrets."""
 
 import io
 import json
@@ -43,7 +43,7 @@ def test_a_line_says_when_where_and_what(stream: io.StringIO) -> None:
     }
 
 
-def test_what_is_said_again_in_color_is_left_out(stream: io.StringIO) -> None:
+def test_the_colored_copy_of_a_message_is_left_out(stream: io.StringIO) -> None:
     logging.getLogger("uvicorn.error").info("Started", extra={"color_message": "\x1b[36mStarted"})
     assert set(lines(stream)[0]) == {"time", "level", "logger", "message", "request_id"}
 

@@ -1,4 +1,4 @@
-"""Every code by which the gateway refuses is either logged or said not to be, found in the source itself."""
+"""Every refusal code in the source is either logged or listed as not logged."""
 
 import ast
 import re
@@ -17,7 +17,7 @@ from gateway.telemetry.refusal_causes import AT_EDGE, AT_SOURCE, ELSEWHERE, JOUR
 
 PACKAGE: Final = Path(__file__).resolve().parents[3] / "gateway"
 REFUSING: Final = ("admission", "app", "identity", "middleware", "opa", "pipeline", "server", "upstream", "secrets.py")
-"""Packages of what passes messages on. A listener refuses connections: see `gateway.listening.refusals`."""
+"""Packages that pass messages on. A listener refuses connections: see `gateway.listening.refusals`."""
 MADE_BY: Final = {
     *("own", "turn_away", "Refusal", "PolicyFailure", "UpstreamFailure", "TurnedAway", "Unauthenticated"),
     *("_turned_away", "_failed", "_refused", "_refusal", "_reason"),
@@ -28,7 +28,7 @@ _CODE: Final = re.compile(r"[a-z]+(?:_[a-z]+)+")
 
 
 def codes(source: str) -> Iterator[str]:
-    """Return the codes that a source refuses with: of `code` and `cause`, and what makers of refusals begin with."""
+    """Return the refusal codes in a source: `code`, `cause`, and the first arguments of the calls in `MADE_BY`."""
     for node in ast.walk(ast.parse(source)):
         if not isinstance(node, ast.Call):
             continue
@@ -57,7 +57,7 @@ def test_every_code_in_the_source_is_logged_or_said_not_to_be() -> None:
     assert len(found()) > 30
 
 
-def test_every_code_of_the_tables_of_errors_causes_and_failures_is_logged_or_said_not_to_be() -> None:
+def test_every_code_of_errors_causes_and_failures_is_in_a_table() -> None:
     of_upstreams = get_args(get_type_hints(UpstreamFailure)["code"])
     assert len(of_upstreams) > 3
     for table in (FAILURES, CAUSES, get_args(FailureCode), of_upstreams):

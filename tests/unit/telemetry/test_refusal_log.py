@@ -1,4 +1,4 @@
-"""Refusals in the log: the first at once, the others counted, the end too."""
+"""The log shows the first refusal at once, counts the others, and reports the end."""
 
 from typing import Any, Final
 
@@ -20,7 +20,7 @@ def refused(server: str, target: str, sha256: str, kind: str = "tool", **words: 
 
 
 class Logged:
-    """A log, and a clock that a test moves."""
+    """A log, and a clock that a test sets."""
 
     def __init__(self) -> None:
         self.events: list[tuple[str, dict[str, Any]]] = []
@@ -31,7 +31,7 @@ class Logged:
         self.events.append((event, fields))
 
     def wait(self, seconds: float) -> None:
-        """Let time pass, with the flush of each second."""
+        """Advance the clock, with the flush of each second."""
         for _ in range(int(seconds)):
             self.now += 1
             self.log.flush()
@@ -94,7 +94,7 @@ def test_each_server_has_its_line_up_to_a_limit() -> None:
     assert len(logged.events) == KINDS + 1
 
 
-def test_what_callers_do_and_what_policy_decides_is_not_logged() -> None:
+def test_refusals_by_policy_or_caused_by_callers_are_not_logged() -> None:
     logged = Logged()
     for code in ("policy_denied", "message_malformed", "token_unknown", "stopped", "client_gone", "no such code"):
         logged.log.at_edge(code, "x", "s")

@@ -1,4 +1,4 @@
-"""Counting, and what Prometheus gets."""
+"""Counters are summed and rendered as Prometheus text."""
 
 import time
 from typing import Any, Final
@@ -24,7 +24,7 @@ def packed(telemetry: Telemetry, gauges: Gauges | None = None) -> bytes:
 
 
 def read(*samples: bytes) -> dict[tuple[Any, ...], float]:
-    """Every sample of the rendered text: name and labels, value."""
+    """Return every sample of the rendered text: name and labels, value."""
     families = text_string_to_metric_families(render(samples).decode())
     return {(one.name, *sorted(one.labels.items())): one.value for family in families for one in family.samples}
 
@@ -95,7 +95,7 @@ def test_latencies_fall_into_buckets() -> None:
     assert found["mcp_admission_decision_seconds_sum",] == pytest.approx(2.000201)
 
 
-def test_what_other_parts_say_is_shown() -> None:
+def test_gauges_of_other_modules_are_shown() -> None:
     telemetry = Telemetry()
     gauges = Gauges(
         ready=True,
