@@ -60,7 +60,7 @@ class Masking(Struct, frozen=True, kw_only=True):
     """Function that encrypts to the auditor's key; null if there is none."""
 
     def wanted(self, word: Word | None) -> "Masking":
-        """Return the recording level of a message from the catalog's level; null if the catalog was not asked.
+        """Return the masking of a message by the catalog's `word`, which is null if the catalog was not asked.
 
         The catalog never makes more readable than the settings do: for `full` it adds a sealed copy. If the catalog was
         not asked, no value is recorded, because the catalog might have allowed none.

@@ -10,7 +10,7 @@ def unusable_key(key: str) -> str:
     """Return the reason why a catalog cannot name a resource by a key, as the rest of a sentence; empty if it can."""
     prefix = key.removesuffix("*")
     if not prefix:
-        return "needs a prefix before its `*` that distinguishes resources"
+        return "is empty, or has no text before its `*`"
     if "*" in prefix:
         return "has a `*` before its end"
     found = abnormality(key if prefix == key else f"{prefix}x")

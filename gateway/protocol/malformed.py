@@ -47,4 +47,4 @@ class Malformed(Struct, frozen=True, kw_only=True):
     answers: str = ""
     """The id of a client's response, if the fault is inside its result: the waiting server gets an error."""
     data: dict[str, Any] | None = None
-    """Machine-readable detail; only where the specification defines one."""
+    """Machine-readable detail; only if the specification defines one."""
