@@ -103,7 +103,7 @@ def test_a_claim_that_is_absent_refuses(
     questions = [question(stated, ActingCaller(each, ""), made.data) for each in callers]
     found = asking(made, OpaCommand(opa), []).rulings(questions)
     reasons = [[(each.requirement, each.message) for each in ruled.enforced.reasons] for ruled in found]
-    said = f"the token has no claim {name}, which this requirement reads: its issuer must add it"
+    said = f"The token has no claim `{name}`, which this requirement reads: its issuer must add it"
     assert ["no_contractor" in dict(each) for each in reasons] == [False, True, True, False]
     assert ("no_contractor", said) in reasons[1]
     assert ("no_contractor", said) in reasons[2]

@@ -86,7 +86,7 @@ def test_an_agent_uses_only_what_it_is_cleared_for_in_every_class(decide: Decide
     assert outcomes(decided) == {"find": "allow", "mail": "allow", "code": "deny", "plain": "allow"}
     (reason,) = decided["code"].reasons
     assert reason.requirement == "agent_is_cleared"
-    assert reason.message == "agent dev is not cleared for data of class source-code, which tool code holds"
+    assert reason.message == "Agent `dev` is not cleared for the data class `source-code` of tool `code`"
 
 
 def test_what_is_not_classified_needs_clearance_too(decide: Decide, put: Write) -> None:

@@ -247,7 +247,7 @@ def test_a_record_without_a_question_says_what_was_recorded_and_no_more(explain:
     assert told["explanation"] is None
     assert told["recorded"]["reasons"][0]["requirement"] == "rules_permit"
     assert "no policy input was recorded" in told["notes"][0]
-    assert "because rules_permit: rule demo-files-are-kept" in told["text"]
+    assert "because rules_permit: Rule `demo-files-are-kept`" in told["text"]
 
 
 def test_another_policy_than_the_one_that_decided_is_told_apart(

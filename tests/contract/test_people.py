@@ -102,7 +102,7 @@ def test_scenarios_state_people_and_addresses(told: Callable[..., list[str]]) ->
 
 def test_the_reason_says_that_a_claim_could_not_be_read(told: Callable[..., list[str]]) -> None:
     (said,) = told(f"{READ}, {NO_CLAIMS}, want: allow")
-    assert "rule interns-do-not-read (it asks who the caller is, and the claim `" in said
+    assert "Rule `interns-do-not-read` (it depends on who the caller is. The claim `" in said
     assert "could not be read from the token: its issuer must add it" in said
 
 

@@ -83,7 +83,7 @@ def test_no_reason_is_what_a_requirement_asks_for(refused: Refused, content: Cal
 def test_an_unknown_tool_is_one_reason_and_no_rule_is_named(refused: Refused) -> None:
     (ruled,) = refused(UNKNOWN_TOOL)
     assert [reason.message for reason in ruled.enforced.reasons] == [
-        "the catalog has no tool no_such_tool of server demo"
+        "The catalog does not list tool `no_such_tool` of server `demo`"
     ]
     assert ruled.rules == []
 

@@ -157,7 +157,7 @@ def test_ask_asks_again_for_the_same_caller(
     asking = ("ask", "-d", repository, "--journal", journal, "--call")
     unknown = run(*asking, "call-0")
     assert unknown.stdout.startswith("deny  person → demo read_file"), unknown.output
-    assert "the groups could not be read from the token" in unknown.stdout
+    assert "The groups could not be read from the token" in unknown.stdout
     assert run(*asking, "call-0", "--group", "staff").stdout.startswith("allow  person → demo read_file")
     assert run(*asking, "call-1").stdout.startswith("allow  person → demo write_file")
     for other in (("--subject", "bob"), ("--claim", "department=legal"), ("--from", "192.0.2.1")):
@@ -181,7 +181,7 @@ def test_ask_takes_a_masked_claim_for_unknown(
     put("bundles/dev/rules/more.yaml", f"rules: [{{rule: more, effect: deny, {others}}}]\n")
     refused = run(*asking)
     assert refused.stdout.startswith("deny  person → demo write_file"), refused.output
-    assert "the claim `cost_center` could not be read" in refused.stdout
+    assert "The claim `cost_center` could not be read" in refused.stdout
     assert run(*asking, "--claim", "cost_center=y").stdout.startswith("allow  person → demo write_file")
 
 

@@ -150,7 +150,7 @@ async def test_the_reason_names_the_claim_and_what_to_fix(groups: Any, bundle: t
     assert (told, why) == ("allow", "")
     told, why = await said(token_of(groups, sub="bob", client_id="ide"), "write_it", bundle)
     assert told == "deny"
-    assert "the groups could not be read from the token" in why
+    assert "The groups could not be read from the token" in why
     assert "`groups_claim`" in why
 
 
@@ -179,7 +179,7 @@ async def test_groups_that_an_issuer_keeps_elsewhere_restrict(
     assert (await said(token, "read_it", bundle))[0] == "allow"
     told, why = await said(token, "send_it", bundle)
     assert told == "deny"
-    assert "the groups could not be read from the token" in why
+    assert "The groups could not be read from the token" in why
 
 
 def test_a_scenario_may_leave_claims_unknown(put: Write, content: Callable[[], Content], opa: Path) -> None:

@@ -1,9 +1,9 @@
 # METADATA
 # title: Admission
 # description: |
-#   The two entrypoints, `decision` and `listing`, made of what requirements.rego says of each requirement. Rule 1: a
-#   message passes only where every requirement is met, or is taken less strictly by data that is in effect. Rule 2: deny
-#   beats hold beats allow, and nothing is a deny; so is an allow without grounds. Rule 3: only an allow has a route.
+#   The two entrypoints, `decision` and `listing`, which combine the results of each requirement in requirements.rego.
+#   Rule 1: a message passes only if every requirement is met, or if data that is in effect relaxes it. Rule 2: deny
+#   beats hold beats allow. No verdict is a deny, and so is an allow without grounds. Rule 3: only an allow has a route.
 package mcp.admission
 
 import data.mcp.lib.agents
@@ -20,7 +20,7 @@ import data.mcp.lib.rules.candidates
 import data.mcp.lib.rules.words
 
 # METADATA
-# description: The answer to one question. Most messages are clean, and theirs is made without looking further.
+# description: The answer to one question. Most messages are clean, and their answer needs no further evaluation.
 # entrypoint: true
 decision := {
 	"schema": "mcp.decision/v1",
@@ -43,7 +43,7 @@ decision := {
 decision := object.union(object.union(_judged, _route), _needed) if not _clean
 
 # METADATA
-# description: The verdicts on a chunk of list items, each judged as the call that it would be, without its arguments.
+# description: The verdicts on a chunk of list items. Each is judged as the call that it would be, without arguments.
 # entrypoint: true
 listing := {
 	"schema": "mcp.listing/v1",
@@ -53,7 +53,7 @@ listing := {
 	],
 }
 
-# The item replaces whole keys of the question: what is left of the list's own has nothing to merge with.
+# The item replaces whole keys of the question, so these keys of the list are removed and nothing is merged.
 _base := object.remove(input, {
 	"items",
 	"message",
@@ -69,7 +69,7 @@ _refused_by(question) := [name |
 	enforcement.mode(name) == "deny"
 ]
 
-# What is the same for every item is worked out once for the list: the rules that the index offers, and how they stand.
+# Values that are the same for every item are computed once for the list: the offered rules and their standing.
 _unmet_by(question) := names if {
 	names := unmet_varying with input as question
 		with data.mcp.lib.rules.candidates.offers as _offers
@@ -84,7 +84,7 @@ _read := {id: read |
 	read := candidates.read[id]
 }
 
-# True if every requirement is met and nothing has to be held, reported, relaxed or found out.
+# True if every requirement is met and nothing must be held, reported, relaxed or computed.
 _clean if {
 	met
 	met_by_arguments
@@ -113,7 +113,7 @@ _judged := {
 	"needs_definition": _needs_definition,
 }
 
-# True if the message is refused, and maybe only because the server's list failed.
+# True if the message is refused, possibly only because the server's list failed.
 _needs_definition if {
 	input.definition_status == "listing_failed"
 	_outcome != "allow"
@@ -142,7 +142,7 @@ _needed := {"needs_facts": facts.needed} if {
 
 _refused := (unmet_standing | unmet_varying) | unmet_by_arguments
 
-# Reasons by the mode that their requirement is taken in.
+# The reasons whose requirement is enforced in this mode.
 _taken(mode) := {reason |
 	some name in _refused
 	enforcement.mode(name) == mode
@@ -153,13 +153,13 @@ _taken(mode) := {reason |
 _messages(name) := messages if {
 	messages := {message | some message in because(name); is_string(message)}
 	count(messages) > 0
-} else := {sprintf("this is required and does not hold: %v", [bundle.about(name).message])}
+} else := {sprintf("This requirement is not met: %v", [bundle.about(name).message])}
 
 _reason(name, message) := object.union(bundle.about(name), {"requirement": name, "message": message})
 
 _rule_holds := {_reason("rules_permit", words.approval(id)) | some id in rules.holding}
 
-# A hold of the rules is taken like their refusal, and never becomes more than a hold.
+# A hold of the rules has the same mode as their refusal, and never becomes more than a hold.
 _holds := _taken("hold") | _rule_holds if {
 	enforcement.mode("rules_permit") in {"deny", "hold"}
 } else := _taken("hold")
@@ -184,10 +184,10 @@ _reasons("deny") := _denials
 
 _denials := {reason | some reason in (_taken("deny") | _holds); not reason.requirement in _consequences} if {
 	count(_taken("deny")) > 0
-} else := {_reason("rules_permit", "nothing was found that allows this")}
+} else := {_reason("rules_permit", "Nothing was found that allows this")}
 
-# What only follows from another reason is not given beside it: of an agent, a server or a target that is not known,
-# everything else is unknown as well.
+# A reason that only follows from another reason is left out: if an agent, a server or a target is unknown, everything
+# about it is unknown as well.
 _consequences := (_of_stranger | _of_strange_server) | _of_strange_target
 
 _of_stranger := {"agent_is_cleared", "agent_stays_in_scope", "rules_permit"} if {
@@ -213,7 +213,7 @@ _about_target := {
 	"rules_permit",
 } | _by_action
 
-# Without a target there is no action to be in scope.
+# Without a target there is no action that could be in scope.
 _by_action := {"agent_stays_in_scope"} if {
 	agents.server_in_scope
 } else := set()

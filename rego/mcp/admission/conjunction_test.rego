@@ -62,7 +62,7 @@ _refused_by_one := {
 	},
 }
 
-# The rules judge a message twice, so that each conjunction has a line of theirs.
+# The rules judge a message twice, so each conjunction has its own line for them.
 test_what_only_the_rules_refuse_does_not_meet_everything if {
 	never := fixture.with_rules([], [])
 	fixture.unmet(fixture.call, never) == {"rules_permit"}

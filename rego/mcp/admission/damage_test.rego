@@ -2,8 +2,8 @@ package mcp.admission_test
 
 import data.mcp.lib.fixture_test as fixture
 
-# A refusal among permissions: whatever is lost or mistyped, it stays a refusal. What lies deeper in the index of rules
-# and of who asks is derived by the build, and beyond this.
+# A refusal among permissions stays a refusal, regardless of what is lost or mistyped. The build derives the deeper
+# parts of the indexes of rules and callers, and this test does not cover them.
 test_no_piece_of_the_catalog_that_is_removed_or_mistyped_loosens if {
 	_hardens_or_stays({"environment", "required", "catalog"})
 }

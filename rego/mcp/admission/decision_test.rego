@@ -61,7 +61,7 @@ test_a_refusal_gives_reasons_and_no_route if {
 	not decision.route
 	{
 		"requirement": "target_is_listed",
-		"message": "the catalog has no tool hidden of server slack",
+		"message": "The catalog does not list tool `hidden` of server `slack`",
 		"severity": "high",
 		"remedy": "Ask for a review.",
 	} in decision.reasons
@@ -104,9 +104,9 @@ test_a_requirement_that_the_bundle_does_not_describe_is_of_high_severity if {
 		decision := fixture.decision(fixture.tool("delete_message"), policy)
 		decision.reasons == [{
 			"requirement": "rules_permit",
-			"message": "rule slack-is-kept: Messages are kept.",
+			"message": "Rule `slack-is-kept`: Messages are kept.",
 			"severity": "high",
-			"remedy": "Tell the owner of the policy.",
+			"remedy": "Notify the owner of the policy.",
 		}]
 	}
 }
@@ -115,7 +115,7 @@ test_a_held_message_says_which_rule_holds_it if {
 	decision := fixture.decision(_post, fixture.bundle)
 	decision.outcome == "hold"
 	not decision.route
-	[reason.message | some reason in decision.reasons] == ["rule slack-posts-wait: A person looks first."]
+	[reason.message | some reason in decision.reasons] == ["Rule `slack-posts-wait`: A person looks first."]
 	[ground.rule | some ground in decision.grounds] == ["slack-posts-wait"]
 	decision.warnings == []
 	decision.shadow == []
@@ -194,7 +194,7 @@ test_rules_that_are_not_enforced_still_leave_grounds if {
 			"because": "Moving.",
 			"expires": "2026-12-01T00:00:00Z",
 		}]
-		[reason.message | some reason in decision[place]] == ["rule slack-is-kept: Messages are kept."]
+		[reason.message | some reason in decision[place]] == ["Rule `slack-is-kept`: Messages are kept."]
 	}
 }
 
@@ -212,7 +212,7 @@ test_a_hold_of_the_rules_is_taken_like_their_refusal if {
 		decision := fixture.decision(_post, _enforcing("rules_permit", {"mode": mode}))
 		decision.outcome == "allow"
 		decision.grounds[0].rule == "enforcement"
-		[reason.message | some reason in decision[place]] == ["rule slack-posts-wait: A person looks first."]
+		[reason.message | some reason in decision[place]] == ["Rule `slack-posts-wait`: A person looks first."]
 	}
 	fixture.decision(_post, _enforcing("rules_permit", {"mode": "hold"})).outcome == "hold"
 	fixture.decision(fixture.tool("delete_message"), _enforcing("rules_permit", {"mode": "hold"})).outcome == "hold"
@@ -237,7 +237,7 @@ test_observing_lets_pass_and_says_what_would_be_refused if {
 	clean.grounds == [_reading]
 }
 
-# Or another deny rule would let pass what no rule permits.
+# Otherwise another deny rule would admit messages that no rule permits.
 test_what_no_rule_permits_is_taken_like_what_a_rule_refuses if {
 	deny := object.union(fixture.rule, {"rule": "x", "effect": "deny"})
 	observe := object.remove(_entry, ["mode"])
@@ -275,7 +275,7 @@ test_a_tolerated_change_of_the_definition_is_a_warning if {
 	decision := fixture.decision(drifted, fixture.with_server("definition_drift", {"schema": "warn"}))
 	decision.outcome == "allow"
 	decision.resolved.pin == "drift"
-	[reason.message | some reason in decision.warnings] == ["the server has changed it since it was reviewed (schema)"]
+	[reason.message | some reason in decision.warnings] == ["The server changed the definition since it was reviewed (schema)"]
 	quiet := fixture.decision(drifted, fixture.with_server("definition_drift", {"schema": "allow"}))
 	quiet.outcome == "allow"
 	quiet.warnings == []
@@ -289,7 +289,7 @@ test_an_allow_without_grounds_or_route_is_a_deny if {
 		decision := fixture.judged(fixture.call, policy, set(), set())
 		decision.outcome == "deny"
 		not decision.route
-		[reason.message | some reason in decision.reasons] == ["nothing was found that allows this"]
+		[reason.message | some reason in decision.reasons] == ["Nothing was found that allows this"]
 	}
 }
 
@@ -328,12 +328,12 @@ test_a_text_that_is_none_is_not_repeated_in_the_record if {
 test_a_refusal_does_not_ask_for_approval if {
 	silent := object.union(fixture.rules["slack-is-kept"], {"reason": ""})
 	decision := fixture.decision(fixture.tool("delete_message"), fixture.with_rules([silent], ["slack-is-kept"]))
-	[reason.message | some reason in decision.reasons] == ["rule slack-is-kept refuses this"]
+	[reason.message | some reason in decision.reasons] == ["Rule `slack-is-kept` refuses this"]
 }
 
 test_a_requirement_that_gives_no_reason_is_described if {
 	decision := fixture.judged(fixture.call, fixture.bundle, {"a_new_one"}, set())
-	[reason.message | some reason in decision.reasons] == ["this is required and does not hold: a_new_one"]
+	[reason.message | some reason in decision.reasons] == ["This requirement is not met: a_new_one"]
 }
 
 test_every_requirement_has_its_lines if {
@@ -349,7 +349,7 @@ test_all_is_met_where_nothing_is_unmet if {
 	_is_met_or_has_more
 }
 
-# A policy repository's own requirements are judged with the stock's, and need not be met by its fixture.
+# The requirements of a policy repository are judged with the stock requirements, and its fixture need not meet them.
 _is_met_or_has_more if fixture.meets_everything(fixture.call, fixture.bundle)
 
 _is_met_or_has_more if count(data.mcp.admission.names) > count(fixture.stock)
@@ -409,7 +409,7 @@ _held := object.union(_entry, {"mode": "hold"})
 
 _post := fixture.tool("post_message")
 
-# Reading, by an agent that may only write.
+# A read by an agent that may only write.
 _outside := fixture.call
 
 _narrow := fixture.with_agent("scope", {"servers": ["*"], "actions": ["write"]})

@@ -1,8 +1,9 @@
 # METADATA
 # title: Agents
 # description: |
-#   Whether the agent's registration is complete and in force, and what it was registered for. Rule 1: the entry is
-#   what the build checked, or it is none. Rule 2: an unknown action is in scope only where every action is.
+#   Whether the registration of the agent is complete and in force, and what the agent is registered for. Rule 1: an
+#   entry that differs from the one that the build checked counts as missing. Rule 2: an unknown action is in scope only
+#   if every action is.
 package mcp.lib.agents
 
 import data.mcp.lib.call
@@ -36,16 +37,16 @@ action_in_scope if {
 action_in_scope if call.targetless
 
 # METADATA
-# description: What is said of an agent whose registration is not in force.
-registration_complaint := sprintf("the registration of agent %v has ended", [principal.agent_id]) if {
+# description: The reason why the registration of an agent is not in force.
+registration_complaint := sprintf("The registration of agent `%v` has expired", [principal.agent_id]) if {
 	clock.after(principal.agent.expires)
-} else := sprintf("the groups of this principal name several agents (%v), so that it acts as none of them", [_several]) if {
+} else := sprintf("The groups of this principal lead to several agents (%v), so it acts as none of them", [_several]) if {
 	count(principal.rival_agents) > 1
-} else := sprintf("this policy cannot tell which agent the token is of: %v", [concat("; ", _unread)]) if {
+} else := sprintf("The policy cannot determine which agent the token belongs to. %v", [concat(". ", _unread)]) if {
 	count(_unread) > 0
-} else := "nobody is registered as the agent of this credential" if {
+} else := "No agent is registered for this credential" if {
 	not principal.agent
-} else := sprintf("the registration of agent %v is not what the build checked", [principal.agent_id])
+} else := sprintf("The registration of agent `%v` differs from the one that the build checked", [principal.agent_id])
 
 _several := concat(", ", [text |
 	some id in principal.rival_agents
@@ -55,17 +56,17 @@ _several := concat(", ", [text |
 _unread := [principal.unreadable(field) | some field in principal.undecided_by]
 
 # METADATA
-# description: What is said of an agent that leaves its scope.
-scope_complaint := sprintf("agent %v was not registered for server %v", [principal.agent_id, input.server.id]) if {
+# description: The reason why a message is outside the scope of the agent.
+scope_complaint := sprintf("Agent `%v` is not registered for server `%v`", [principal.agent_id, input.server.id]) if {
 	principal.agent
 	not server_in_scope
-} else := sprintf("the action of %v %v is unknown, and agent %v was not registered for every action", [
+} else := sprintf("The action of %v `%v` is unknown, and agent `%v` is not registered for every action", [
 	input.target.type,
 	call.target_text,
 	principal.agent_id,
 ]) if {
 	principal.agent
 	call.action == "unknown"
-} else := sprintf("agent %v was not registered for the action %v", [principal.agent_id, call.action]) if {
+} else := sprintf("Agent `%v` is not registered for the action `%v`", [principal.agent_id, call.action]) if {
 	principal.agent
 }

@@ -1,10 +1,10 @@
 # METADATA
 # title: Arguments
 # description: |
-#   The gateway's verdict on the arguments under the presented schema. Rule 1: what was not checked does not fit. Rule 2:
-#   nothing is said of a target that the catalog does not list, whether or not the server has it. Rule 3: keywords that
-#   cannot be checked are tolerated only where the environment says so, and formats that do not match only where the
-#   catalog does.
+#   The gateway's verdict on the arguments under the presented schema. Rule 1: arguments that were not checked do not
+#   fit. Rule 2: there is no verdict on a target that the catalog does not list, even if the server has it. Rule 3:
+#   keywords that cannot be checked are tolerated only if the environment says so, and formats that do not match only if
+#   the catalog says so.
 package mcp.lib.arguments
 
 import data.mcp.lib.call
@@ -18,7 +18,7 @@ fit if {
 }
 
 # METADATA
-# description: Why the arguments do not fit, in the words of the gateway where it gives some.
+# description: The reasons why the arguments do not fit, from the gateway if it gives any, else a general reason.
 complaints contains message if {
 	_does_not_fit
 	some message in _errors
@@ -34,7 +34,7 @@ complaints contains message if {
 	_listed
 	not _is_checked_enough
 	message := sprintf(
-		"the server's schema has keywords that cannot be checked (%s), and this environment refuses such tools",
+		"The server's schema has keywords that cannot be checked (%s), and this environment refuses such tools",
 		[concat(", ", [pointer | some number, pointer in _unchecked; number < 5; is_string(pointer)])],
 	)
 }
@@ -61,7 +61,7 @@ _is_checked_enough if _unchecked == []
 
 _is_checked_enough if data.environment.check_schemas == "lenient"
 
-# Read by its own path: a read of the whole input would count as one of what a journal masks.
+# This reads one path: a read of the whole input would count as a read of fields that the journal masks.
 _unchecked := unchecked if {
 	unchecked := input.arguments_meta.unchecked
 } else := []
@@ -72,9 +72,9 @@ _errors := {error.message |
 }
 
 _words := {
-	"match": "the arguments do not have the formats that the server's schema names",
-	"mismatch": "the arguments do not match the schema that the server presents",
-	"uncheckable": "the arguments cannot be checked against the schema that the server presents",
+	"match": "The arguments do not match the formats in the schema that the server presents",
+	"mismatch": "The arguments do not match the schema that the server presents",
+	"uncheckable": "The arguments cannot be checked against the schema that the server presents",
 }
 
 _listed if catalog.target

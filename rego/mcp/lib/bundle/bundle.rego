@@ -1,7 +1,7 @@
 # METADATA
 # title: Bundle
 # description: |
-#   What the bundle says of itself. Rule 1: the build writes every key out, so that what is absent is damage.
+#   The bundle's statements about itself. Rule 1: the build writes every key, so a missing key is damage.
 package mcp.lib.bundle
 
 import data.mcp.admission
@@ -24,17 +24,17 @@ missing contains name if {
 }
 
 # METADATA
-# description: What the METADATA of a requirement says, for reasons; a name that the bundle does not describe is high.
+# description: The METADATA of a requirement, for reasons. A requirement that the bundle does not describe is high.
 about(name) := {
 	"message": _text(name, "description", name),
 	"severity": _severity(name),
-	"remedy": _text(name, "remedy", "Tell the owner of the policy."),
+	"remedy": _text(name, "remedy", "Notify the owner of the policy."),
 }
 
 # METADATA
 # description: |
-#   What this policy reads of arguments, claims and headers on the server of the message, for the record: JSON pointers
-#   into the input. Nothing where the bundle does not say; then a masked record keeps nothing.
+#   The arguments, claims and headers that this policy reads on the server of the message, as JSON pointers into the
+#   input, for the record. Empty if the bundle does not state them; then a masked record keeps no values.
 default reads := []
 
 reads := places if {

@@ -1,9 +1,9 @@
 # METADATA
 # title: Call
 # description: |
-#   The message joined with the bundle: who calls what, in the words of the catalog. Requirements read this rather than
-#   data. Rule 1: what the bundle does not know is undefined here. Rule 2: an action that nobody stated is `unknown`,
-#   which counts as all of them.
+#   The message joined with the bundle: the caller and the target, as the catalog describes them. Requirements read this
+#   package instead of data. Rule 1: anything that the bundle does not know is undefined here. Rule 2: an action that is
+#   not stated is `unknown`, which counts as every action.
 package mcp.lib.call
 
 import data.mcp.lib.catalog
@@ -19,11 +19,11 @@ server := catalog.server
 target := catalog.target
 
 # METADATA
-# description: True for initialize, discover, the lists, streams, and what a server asks of the client.
+# description: True for initialize, discover, the lists, streams, and requests of a server to the client.
 targetless if input.target.type == "none"
 
 # METADATA
-# description: What rules match globs with, the name of the target or its URI.
+# description: The text that globs of rules are matched with, which is the name of the target or its URI.
 target_text := input.target.uri if {
 	input.target.type == "resource"
 } else := input.target.name
@@ -39,7 +39,7 @@ action := "list" if {
 } else := "unknown"
 
 # METADATA
-# description: Where the action comes from, one of catalog, annotation, default.
+# description: The source of the action, one of catalog, annotation, default.
 action_source := "default" if {
 	targetless
 } else := "catalog" if {
@@ -51,15 +51,15 @@ action_source := "default" if {
 
 # METADATA
 # description: |
-#   The requirements that may be unmet only because the definition was not seen: where the server's hints are believed,
-#   they could have said the action.
+#   The requirements that may be unmet only because the definition was not seen. If the catalog believes the server's
+#   hints, they could have stated the action.
 judged_by_definition := {"definition_is_unchanged", "rules_permit", "agent_stays_in_scope"} if {
 	not _stated
 	_believed
 } else := {"definition_is_unchanged"}
 
 # METADATA
-# description: True unless the message surely has another action; true for `unknown`.
+# description: True unless the message surely has another action. True for `unknown`.
 may(act) if action == act
 
 may(_) if action == "unknown"
@@ -69,13 +69,13 @@ pin := definitions.state
 drift := definitions.changes
 
 # METADATA
-# description: The name of the upstream credential and whose it is; undefined where the server takes none.
+# description: The name of the upstream credential and its owner. Undefined if the server needs none.
 credential := catalog.server.credential if is_object(catalog.server.credential)
 
 _stated if catalog.defined(catalog.target.action)
 
-# A server's hints count only where the catalog believes them, and only where they say all that is needed:
-# the specification's defaults for what they leave out are the dangerous ones.
+# The hints of a server count only if the catalog believes them and if they state everything that is needed: the
+# specification's defaults for missing hints are the dangerous ones.
 _annotated := "read" if {
 	_believed
 	input.definition.annotations.readOnlyHint == true

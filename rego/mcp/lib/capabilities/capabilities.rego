@@ -1,17 +1,17 @@
 # METADATA
 # title: Capabilities
 # description: |
-#   What a server says that it can do, judged before its client is told. Rule 1: the gateway names a capability as the
-#   target of a message without one, and `message_is_known` ties that name to a method. Rule 2: a capability that is
-#   about targets is of use only where the catalog lists some of them.
+#   The capabilities that a server announces, judged before the client sees them. Rule 1: the gateway states a
+#   capability as the target name of a message without a target, and `message_is_known` ties that name to a method. Rule
+#   2: a capability for targets is useful only if the catalog lists some of them.
 package mcp.lib.capabilities
 
 # METADATA
-# description: True where the message stands for a capability of the server.
+# description: True if the message stands for a capability of the server.
 named if _kinds[input.target.name]
 
 # METADATA
-# description: True for a capability that there is something for, and for every message that stands for none.
+# description: True for a capability that has targets in the catalog, and for a message that stands for no capability.
 useful if not named
 
 useful if _kinds[input.target.name] == set()
@@ -21,7 +21,7 @@ useful if {
 	some _, _ in data.catalog.targets[input.server.id][kind]
 }
 
-# What the catalog must have some of; a capability without targets needs nothing.
+# The kinds of targets of which the catalog must list at least one. A capability without targets needs none.
 _kinds := {
 	"tools": {"tools"},
 	"prompts": {"prompts"},

@@ -1,8 +1,8 @@
 # METADATA
 # title: Catalog
 # description: |
-#   The catalog's entries for the server and the target of the message. Rule 1: names are compared exactly. Rule 2: a
-#   resource is its exact URI, else its longest prefix. Rule 3: an entry that is no object is no entry.
+#   The catalog entries of the server and the target of the message. Rule 1: names are compared exactly. Rule 2: a
+#   resource is found by its exact URI, else by its longest prefix. Rule 3: an entry that is not an object is ignored.
 package mcp.lib.catalog
 
 server := entry if {
@@ -39,13 +39,13 @@ target := _by_prefix[max(object.keys(_by_prefix))] if {
 	not _exact
 }
 
-# An exact entry shadows every prefix, also where it is damaged.
+# An exact entry shadows every prefix, even if the entry is damaged.
 _exact if defined(data.catalog.targets[input.server.id].resources[input.target.uri])
 
 # METADATA
 # description: |
-#   The data classes of the target, as the build wrote them out; undefined if they are unknown, or if the environment
-#   lists no classes.
+#   The data classes of the target, as the build wrote them. Undefined if they are unknown, or if the environment lists
+#   no classes.
 data_classes := stated if {
 	stated := target.data
 	is_array(stated)
@@ -54,7 +54,7 @@ data_classes := stated if {
 }
 
 # METADATA
-# description: True for any value that exists, `false` and `null` included.
+# description: True for any value that exists, including `false` and `null`.
 defined(_)
 
 # Two prefixes of one URI differ in length, so the keys do not collide.
@@ -66,14 +66,14 @@ _by_prefix[count(entry.prefix)] := entry if {
 }
 
 # METADATA
-# description: True if the catalog's entry of the server is what the build checked, and has an address.
+# description: True if the catalog entry of the server is the one that the build checked, and has an address.
 server_is_complete if {
 	crypto.sha256(json.marshal(server)) == data.index.server_seals[input.server.id]
 	server.url != ""
 }
 
 # METADATA
-# description: Where an allowed message goes.
+# description: The route of an allowed message.
 route := {
 	"url": server.url,
 	"credential": server.credential,
@@ -88,8 +88,8 @@ route := {
 
 # METADATA
 # description: |
-#   What records keep of the arguments: the word of the target, else of its server, else none. A word that is damaged is
-#   given all the same, because the gateway refuses what it does not know.
+#   What records keep of the arguments, as the target states it, else its server, else an empty text. A damaged value is
+#   returned as it is, because the gateway refuses values that it does not know.
 record := target.record.arguments if {
 	target.record
 } else := server.record.arguments if {
@@ -98,8 +98,8 @@ record := target.record.arguments if {
 
 # METADATA
 # description: |
-#   The digest that the server's instructions must have, `any` if they are not compared, `none` if no text may pass: it
-#   was never reviewed, and this environment asks for reviews.
+#   The digest that the server's instructions must have; `any` if they are not compared; `none` if no text may pass,
+#   because the instructions were never reviewed and this environment requires a review.
 instructions := server.instructions.sha256 if {
 	is_string(server.instructions.sha256)
 } else := "any" if {

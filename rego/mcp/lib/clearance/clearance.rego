@@ -1,8 +1,8 @@
 # METADATA
 # title: Clearance
 # description: |
-#   Whether the agent is cleared for the data of the target. Rule 1: it is asked unless the environment surely lists no
-#   data classes. Rule 2: an agent is cleared for what its registration names and for nothing else.
+#   Whether the agent is cleared for the data of the target. Rule 1: clearance is required unless the environment surely
+#   lists no data classes. Rule 2: an agent is cleared only for the classes that its registration names.
 package mcp.lib.clearance
 
 import data.mcp.lib.call
@@ -10,7 +10,7 @@ import data.mcp.lib.catalog
 import data.mcp.lib.principal
 
 # METADATA
-# description: True unless this environment lists no data classes.
+# description: True unless this environment lists no data classes, so that no clearance is required.
 is_asked if not data.environment.data_classes == null
 
 # METADATA
@@ -23,17 +23,17 @@ is_cleared if {
 
 # METADATA
 # description: The reason why an agent is not cleared.
-complaint := sprintf("agent %v is not cleared for data of class %v, which %v %v holds", [
+complaint := sprintf("Agent `%v` is not cleared for the data class `%v` of %v `%v`", [
 	principal.agent_id,
-	concat(", ", lacking),
+	concat("`, `", lacking),
 	input.target.type,
 	call.target_text,
 ]) if {
 	principal.agent
 	lacking := [class | some class in catalog.data_classes; not class in principal.agent.clearance]
 	count(lacking) > 0
-} else := sprintf("the data classes of %v %v are unknown", [input.target.type, call.target_text]) if {
+} else := sprintf("The data classes of %v `%v` are unknown", [input.target.type, call.target_text]) if {
 	not catalog.data_classes
-} else := sprintf("the clearance of agent %v is not what the build checked", [principal.agent_id]) if {
+} else := sprintf("The clearance of agent `%v` differs from the one that the build checked", [principal.agent_id]) if {
 	principal.agent
 }

@@ -1,10 +1,10 @@
 # METADATA
 # title: Conditions
 # description: |
-#   A rule's conditions on the arguments, judged in three values. Rule 1: a condition holds, fails, or (argument
-#   missing, of another type) neither. Rule 2: what permits needs conditions that hold; what refuses needs conditions
-#   that do not fail: an argument that cannot be judged never loosens. Rule 3: the opposite of what cannot be judged
-#   cannot be judged either, and neither can the elements of what is no list or has none.
+#   The conditions of a rule on the arguments, judged in three values. Rule 1: a condition holds, fails, or is unknown
+#   (the argument is missing or of another type). Rule 2: a permission needs conditions that hold, and a refusal needs
+#   conditions that do not fail, so an argument that cannot be judged never loosens a decision. Rule 3: the opposite of
+#   unknown is unknown. A test of elements is unknown if the value is not a list or is empty.
 package mcp.lib.conditions
 
 import data.mcp.lib.conditions.comparisons
@@ -40,10 +40,10 @@ fails(condition) if {
 	_outermost(word, operand, set(), condition.path) == "fails"
 }
 
-# The tests that may say something of a missing argument.
+# The tests that can judge a missing argument.
 _of_absence := {"absent", "not", "none_of"}
 
-# Rego has no recursion: tests nest four deep, and each depth has its functions.
+# Rego has no recursion. Tests nest four deep, and each depth has its own functions.
 _outermost("not", test, value, at) := _opposite[_by_second(test, value, at)]
 
 _outermost("none_of", tests, value, at) := _opposite[_any({_by_second(test, value, at) | some test in tests})]

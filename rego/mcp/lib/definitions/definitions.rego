@@ -1,17 +1,17 @@
 # METADATA
 # title: Definitions
 # description: |
-#   What the server presents the target to be, against what was reviewed and pinned. Rule 1: what was not seen never
-#   matches. Rule 2: a change is of a class (description, schema, annotations, added, removed), and what is of none is
-#   `other`, which no data can allow. Rule 3: a definition matches as a whole and in each part: reviewers see the words of
-#   the parts, so that the digest of the whole alone must not let in other words. Rule 4: the default `execution` of a
-#   tool is equal to none.
+#   The definition that the server presents for the target, compared with the one that was reviewed and pinned. Rule 1:
+#   a definition that was not seen never matches. Rule 2: a change has a class (description, schema, annotations, added,
+#   removed). A change of no class is `other`, which no data can allow. Rule 3: a definition matches as a whole and in
+#   each part: reviewers see the text of the parts, so the digest of the whole alone must not admit other text. Rule 4:
+#   the default `execution` of a tool is the same as no `execution`.
 package mcp.lib.definitions
 
 import data.mcp.lib.catalog
 
 # METADATA
-# description: One of match, drift, unpinned, unseen.
+# description: The state of the definition, one of match, drift, unpinned, unseen.
 state := "match" if {
 	is_string(input.definition.sha256)
 	catalog.target.pin.sha256 == input.definition.sha256
@@ -30,8 +30,8 @@ state := "match" if {
 
 _is_presented if is_string(input.definition.sha256)
 
-# A server that serves several revisions can state `execution` in 2025-11-25 only. Its default and its absence mean the
-# same: the tool does not run as a task.
+# A server that supports several revisions can state `execution` only in 2025-11-25. The default and a missing
+# `execution` mean the same: the tool does not run as a task.
 _differs_only_in_a_default if {
 	_is_presented
 	is_object(input.definition.parts)
@@ -52,7 +52,7 @@ _is_default("execution", digest) if digest in {
 }
 
 # METADATA
-# description: The classes of what changed since the pin.
+# description: The classes of the changes since the pin.
 changes := classes if {
 	state == "drift"
 	classes := {class | some class in _classes}
@@ -92,7 +92,7 @@ _class_of := {
 }
 
 # METADATA
-# description: Changes that the catalog's data takes without refusing (`allow`) or with a warning (`warn`).
+# description: The changes that the catalog accepts without refusing (`allow`) or with a warning (`warn`).
 tolerated := {class |
 	some class in changes
 	class in {"description", "schema", "annotations", "added", "removed"}
@@ -103,8 +103,9 @@ cautions := {class | some class in tolerated; catalog.server.definition_drift[cl
 
 # METADATA
 # description: |
-#   True if the definition is the pinned one, or its changes are tolerated. What is pinned must be seen. What has no pin
-#   and needs none may be missing from the server's list, or the list may have failed; but the question must say which.
+#   True if the definition is the pinned one, or its changes are tolerated. A pinned definition must be seen. A target
+#   that has no pin and needs none may be missing from the server's list, or the list may have failed, but the question
+#   must state which.
 accepted if state == "match"
 
 accepted if input.target.type in {"none", "task"}
@@ -132,21 +133,21 @@ accepted if {
 	every class in changes { class in tolerated }
 }
 
-complaint := sprintf("the server has changed it since it was reviewed (%s)", [concat(", ", changes)]) if {
+complaint := sprintf("The server changed the definition since it was reviewed (%s)", [concat(", ", changes)]) if {
 	state == "drift"
-} else := "it was never reviewed: it has no pin, and this environment asks for one" if {
+} else := "The definition was never reviewed: it has no pin, and this environment requires one" if {
 	catalog.target.pin == null
 	not _pins_are_optional
-} else := "the server's list failed, so that it cannot be compared with what was reviewed" if {
+} else := "The server's list failed, so the definition cannot be compared with the reviewed one" if {
 	catalog.target
 	input.definition_status == "listing_failed"
-} else := "the server's list does not show it, so that it cannot be compared with what was reviewed" if {
+} else := "The server's list does not contain the target, so its definition cannot be compared with the reviewed one" if {
 	catalog.target
 	input.definition_status == "not_listed"
-} else := "the server did not show it, or could not be asked for it, so that it cannot be compared with what was reviewed" if {
+} else := "The server did not show the target, or could not be asked for it, so its definition cannot be compared with the reviewed one" if {
 	catalog.target
 }
 
 _pins_are_optional if data.environment.require_pins == false
 
-caution := sprintf("the server has changed it since it was reviewed (%s)", [concat(", ", cautions)])
+caution := sprintf("The server changed the definition since it was reviewed (%s)", [concat(", ", cautions)])

@@ -1,11 +1,12 @@
 # METADATA
 # title: Emergency
 # description: |
-#   The stops that concern a message, from a bundle of their own: the only reader of data.emergency. Rule 1: if OPA
-#   follows no such bundle, nothing is stopped. Rule 2: a document that is not what its maker writes stops everything.
-#   Rule 3: a stop stands until the question is surely asked after its end; when it was made does not shorten it.
-#   Rule 4: a stop is found by one selector, and refuses unless another of its selectors surely does not match. Rule 5:
-#   every stop of a principal or group is about a caller whose subject or groups are unknown.
+#   The stops that apply to a message, from a bundle of their own. This is the only reader of data.emergency. Rule 1: if
+#   OPA follows no such bundle, nothing is stopped. Rule 2: a document that does not have the form that its writer uses
+#   stops everything. Rule 3: a stop is in force until the question is surely asked after its end; the time at which it
+#   was made does not shorten it. Rule 4: a stop is found by one selector, and refuses unless another of its selectors
+#   surely does not match. Rule 5: every stop of a principal or group applies to a caller whose subject or groups are
+#   unknown.
 package mcp.lib.emergency
 
 import data.mcp.lib.call
@@ -13,7 +14,8 @@ import data.mcp.lib.catalog
 import data.mcp.lib.clock
 import data.mcp.lib.principal
 
-# The first body decides nearly always, and reads single entries only: what is read whole costs by its size.
+# The first body nearly always decides. It reads only single entries, because the cost of reading a whole document grows
+# with its size.
 nothing_is_stopped if {
 	_whole
 	count(standing) == 0
@@ -82,29 +84,30 @@ standing contains stop if {
 }
 
 # METADATA
-# description: What is said of each stop, and of a document that is damaged.
+# description: The reasons for each stop that applies, and for a damaged document.
 complaints contains complaint if {
 	some stop in standing
-	complaint := sprintf("%v is stopped by %v until %v: %v (stop %v)", [
-		_selected(stop),
+	complaint := sprintf("Stop `%v` by %v applies to %v until %v: %v", [
+		stop.id,
 		stop.by,
+		_selected(stop),
 		_moment(stop.until_unix_ns),
 		stop.because,
-		stop.id,
 	])
 }
 
-complaints contains "the document of stops is damaged, so that everything counts as stopped" if {
+complaints contains "The document of stops is damaged, so everything counts as stopped" if {
 	_followed
 	not _whole
 }
 
 _followed if catalog.defined(data.emergency)
 
-# The newer form has more kinds. A library that does not know it takes the document for damaged, and stops everything.
+# The newer form has more kinds. A library that does not know it treats the document as damaged and stops everything.
 _extended if data.emergency.schema == "mcp.emergency/v2"
 
-# Each kind has an entry under the empty name, which nothing has, so that its presence can be seen.
+# Each kind has an entry under the empty name, so that the presence of the kind can be checked. Nothing has an empty
+# name.
 _whole if {
 	data.emergency.schema == "mcp.emergency/v1"
 	_has_first_kinds
@@ -128,12 +131,13 @@ _has_first_kinds if {
 	data.emergency.target[""] == []
 }
 
-# An entry that is not a list of stops counts as a stop without an end.
+# An entry that is not a list of stops counts as a stop without an end time.
 _in_force(entries) := {stop | some stop in entries; not _over(stop); not _is_elsewhere(stop)} if {
 	is_array(entries)
 } else := {{}}
 
-# True if one of the other selectors of a stop surely does not match. One that this library does not know matches all.
+# True if one of the other selectors of a stop surely does not match. A selector that this library does not know matches
+# every message.
 _is_elsewhere(stop) if {
 	some kind, name in stop.also
 	_kinds[kind]

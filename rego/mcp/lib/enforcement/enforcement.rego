@@ -1,8 +1,8 @@
 # METADATA
 # title: Enforcement
 # description: |
-#   How strictly a requirement that is not met is taken. Rule 1: in every case of doubt the mode is deny. Rule 2: a mode
-#   needs owner, reason and a moment at which it ends. Rule 3: six requirements are always deny, observed or not.
+#   The mode in which an unmet requirement is enforced. Rule 1: in case of doubt the mode is deny. Rule 2: a mode needs
+#   an owner, a reason and a time at which it ends. Rule 3: six requirements always deny, even while `observe` is on.
 package mcp.lib.enforcement
 
 import data.mcp.lib.clock
@@ -17,7 +17,7 @@ always_deny := {
 }
 
 # METADATA
-# description: One of deny, hold, warn, shadow.
+# description: The mode of a requirement, one of deny, hold, warn, shadow.
 mode(name) := "deny" if {
 	name in always_deny
 } else := "shadow" if {
@@ -29,14 +29,14 @@ mode(name) := "deny" if {
 } else := "deny"
 
 # METADATA
-# description: True while all but those six is only observed, for 30 days at most.
+# description: True while all requirements except those six are only observed, for 30 days at most.
 observing if {
 	_answered_for(data.environment.observe)
 	clock.instant(data.environment.observe.expires) - clock.now <= 2592000000000000
 }
 
 # METADATA
-# description: The grounds of an allow that no rule gives, because the rules are not enforced.
+# description: The grounds of an allow that comes from no rule, because the rules are not enforced.
 ground := _ground("observe", data.environment.observe) if {
 	observing
 } else := _ground("enforcement", data.enforcement.rules_permit) if {

@@ -1,15 +1,15 @@
 # METADATA
 # title: Facts
 # description: |
-#   What the gateway has to find out about the arguments before rules that read it can be judged: hosts of URLs, domains
-#   of addresses, normal paths. Rule 1: a fact that is not there is unknown, so that a question without facts is decided
-#   at least as strictly as with them. Rule 2: a message without a target has no arguments and needs none.
+#   The facts about the arguments that the gateway must compute before rules that read them can be judged: hosts of
+#   URLs, domains of addresses, normal paths. Rule 1: a missing fact is unknown, so a question without facts is decided
+#   at least as strictly as with them. Rule 2: a message without a target has no arguments and needs no facts.
 package mcp.lib.facts
 
 import data.mcp.lib.call
 
 # METADATA
-# description: The facts that the rules read on the server of the message and that the question does not state.
+# description: The facts that the rules for the server of the message read and that the question does not state.
 default needed := []
 
 needed := facts if {

@@ -1,13 +1,13 @@
 # METADATA
 # title: Messages
 # description: |
-#   The methods that policy knows, with the kinds of message that may carry them and the kinds of target that they
-#   touch. Rule 1: what is not here is refused. Rule 2: only the requirement `message_is_known` may read this, since it
-#   alone may read the method; the others judge by the target, which this table ties to the method.
+#   The methods that policy knows, with the kinds of message and the types of target that each allows. Rule 1: a method
+#   that is not here is refused. Rule 2: only the requirement `message_is_known` may read this, because only it may read
+#   the method. The other requirements judge by the target, which this table ties to the method.
 package mcp.lib.messages
 
 # METADATA
-# description: Messages of the client.
+# description: The methods of client messages.
 methods := {
 	"initialize": {"kinds": {"request"}, "targets": {"none"}},
 	"server/discover": {"kinds": {"request"}, "targets": {"none"}},
@@ -39,11 +39,11 @@ methods := {
 }
 
 # METADATA
-# description: What a server asks of the client; the client's answer is a response with the same method.
+# description: The requests of a server to the client. The client's answer is a response with the same method.
 of_server := {"sampling/createMessage", "elicitation/create", "roots/list"}
 
 # METADATA
-# description: The capabilities of servers, by the method that stands for each in the question whether to tell of it.
+# description: The capabilities of servers, by the method that stands for each in the question whether to announce it.
 capabilities := {
 	"tools/list": "tools",
 	"prompts/list": "prompts",

@@ -1,8 +1,9 @@
 # METADATA
 # title: Patterns
 # description: |
-#   Globs as operators write them: `*` is any text (also across `/` and `.`), `?` is one character, all else is itself.
-#   Rule 1: a pattern with other signs of a glob, or that is no text, matches nothing but itself.
+#   Globs as operators write them: `*` matches any text (including `/` and `.`), `?` matches one character, and all
+#   other characters match themselves. Rule 1: a pattern that has other glob characters, or is not a text, matches only
+#   itself.
 package mcp.lib.patterns
 
 matches(pattern, text) if pattern == text

@@ -1,11 +1,12 @@
 # METADATA
 # title: Principal
 # description: |
-#   Which registered agent the verified principal acts as. Rule 1: a token is known by its digest, a JWT by the most
-#   specific identity of its issuer that fits: a subject counts more than a client id, that more than a group, and each
-#   more with another. Two agents of equally specific identities are none. Rule 2: nobody is an agent only where the
-#   bundle marks one as anonymous. Rule 3: an identity fits if all that it states is known and equal; if a more specific
-#   one of another agent may fit, because a claim is unknown, the principal is no agent.
+#   The registered agent that the verified principal acts as. Rule 1: a token is known by its digest, a JWT by the most
+#   specific identity of its issuer that fits. A subject is more specific than a client id, a client id more than a
+#   group, and each is more specific in combination with another. If equally specific identities lead to two agents, the
+#   principal acts as none. Rule 2: a caller without a credential acts as an agent only if the bundle marks one as
+#   anonymous. Rule 3: an identity fits if everything that it states is known and equal. If a more specific identity of
+#   another agent may fit, because a claim is unknown, the principal acts as no agent.
 package mcp.lib.principal
 
 import data.mcp.lib.clock
@@ -22,7 +23,7 @@ agent := entry if {
 }
 
 # METADATA
-# description: True if the gateway verified a principal that this bundle knows how to take.
+# description: True if the gateway verified the principal and this bundle accepts it.
 verified if {
 	input.principal.method == "token"
 	clock.unexpired(_credential.expires)
@@ -42,7 +43,7 @@ verified if {
 # METADATA
 # description: |
 #   The fields of the principal that are empty only because their claim could not be read. An earlier gateway does not
-#   list them: of its JWTs, whatever is empty is unknown.
+#   list them, so every empty field of its JWTs is unknown.
 unknown := {field | some field in input.principal.unknown} if {
 	is_array(input.principal.unknown)
 } else := {field | some field in object.keys(_unreadable); not _is_filled(field)} if {
@@ -50,22 +51,22 @@ unknown := {field | some field in input.principal.unknown} if {
 } else := set()
 
 # METADATA
-# description: Why a field is unknown, and what to do.
+# description: The reason why a field is unknown, and what to do.
 unreadable(field) := _unreadable[field]
 
 # METADATA
 # description: |
-#   True if these fields and claims of the principal could be read, as a requirement that reads them needs. Only JWTs have
-#   claims, so the claims of other callers are not required.
+#   True if these fields and claims of the principal could be read, for a requirement that reads them. Only JWTs have
+#   claims, so no claims are required of other callers.
 is_read(fields, claims) if unread(fields, claims) == set()
 
 # METADATA
-# description: Why these fields and claims could not be read, and what to do.
+# description: The reasons why these fields and claims could not be read, and what to do.
 unread(fields, claims) := _unread_fields(fields) | {text |
 	input.principal.method == "jwt"
 	some name in claims
 	not _has_claim(name)
-	text := sprintf("the token has no claim %v, which this requirement reads: its issuer must add it", [name])
+	text := sprintf("The token has no claim `%v`, which this requirement reads: its issuer must add it", [name])
 }
 
 _unread_fields(fields) := {text |
@@ -77,13 +78,13 @@ _unread_fields(fields) := {text |
 _has_claim(name) if input.principal.claims[name] != null
 
 # METADATA
-# description: The groups of the principal, as the gateway verified them; none if they are unknown.
+# description: The groups of the principal, as the gateway verified them. Empty if they are unknown.
 groups := {group | some group in input.principal.groups} if {
 	not "groups" in unknown
 } else := set()
 
 # METADATA
-# description: The agents that equally specific identities name, so that the principal is none of them.
+# description: The agents that equally specific identities lead to. The principal acts as none of them.
 rival_agents := _leading.agents if {
 	input.principal.method == "jwt"
 	count(_leading.agents) > 1
@@ -91,8 +92,8 @@ rival_agents := _leading.agents if {
 
 # METADATA
 # description: |
-#   The unknown fields by which identities of the issuer tell agents apart, so that the agent of the principal is not
-#   known.
+#   The unknown fields by which the identities of the issuer distinguish agents, so that the agent of the principal is
+#   unknown.
 undecided_by := {field |
 	some identity in _doubtful
 	some field in identity.unknown
@@ -102,15 +103,15 @@ undecided_by := {field |
 } else := set()
 
 # METADATA
-# description: Why a principal is not one that this bundle knows how to take.
-complaint := "no credential was presented, and this policy has no anonymous agent" if {
+# description: The reason why this bundle does not accept the principal.
+complaint := "No credential was presented, and this policy has no anonymous agent" if {
 	input.principal.method == "none"
-} else := "this policy does not know the token" if {
+} else := "This policy does not know the token" if {
 	input.principal.method == "token"
 	not _credential
-} else := "the token has expired" if {
+} else := "The token has expired" if {
 	input.principal.method == "token"
-} else := "the JWT names no issuer, or neither a subject nor a client id" if {
+} else := "The JWT has no issuer, or has neither a subject nor a client id" if {
 	input.principal.method == "jwt"
 }
 
@@ -137,7 +138,7 @@ _identity := id if {
 
 _identities := data.index.identities[input.principal.issuer]
 
-# The agents of the most specific identities that surely fit, and how specific these are.
+# The agents of the most specific identities that surely fit, and the rank of these identities.
 _leading := {"rank": 7, "agents": _of_all} if {
 	count(_of_all) > 0
 } else := {"rank": 6, "agents": {id}} if {
@@ -179,7 +180,8 @@ _others(id) := {identity |
 	identity.agent != id
 }
 
-# Identities that are more specific than those that surely fit, and may fit, because claims that they state are unknown.
+# Identities that are more specific than those that surely fit, and that may fit because claims that they state are
+# unknown.
 _doubtful contains identity if {
 	unknown != set()
 	some identity in _stated
@@ -201,7 +203,7 @@ _stated contains {"rank": 1, "agent": id, "unknown": {"groups"}} if {
 	some id in _identities.group
 }
 
-# Where a combined identity states nothing, the empty text stands.
+# A combined identity has an empty text for each field that it does not state.
 _stated contains {"rank": rank, "agent": id, "unknown": fields & unknown} if {
 	some subject, of_subject in _identities.combined
 	_may_be("subject", subject)
@@ -235,17 +237,17 @@ _is_filled("groups") if count(input.principal.groups) > 0
 _is_filled("scopes") if count(input.principal.scopes) > 0
 
 _unreadable := {
-	"subject": "the token names no subject: its issuer must add the claim `sub`",
+	"subject": "The token has no subject: its issuer must add the claim `sub`",
 	"client_id": concat(" ", [
-		"the client id could not be read from the token:",
-		"its issuer must add the claim that `client_id_claim` in the gateway's settings names",
+		"The client id could not be read from the token:",
+		"its issuer must add the claim that `client_id_claim` names in the settings of the gateway",
 	]),
 	"groups": concat(" ", [
-		"the groups could not be read from the token:",
-		"its issuer must list them in the claim that `groups_claim` in the gateway's settings names",
+		"The groups could not be read from the token:",
+		"its issuer must list them in the claim that `groups_claim` names in the settings of the gateway",
 	]),
 	"scopes": concat(" ", [
-		"the scopes could not be read from the token:",
-		"its issuer must list them in the claim that `scopes_claim` in the gateway's settings names",
+		"The scopes could not be read from the token:",
+		"its issuer must list them in the claim that `scopes_claim` names in the settings of the gateway",
 	]),
 }

@@ -50,7 +50,7 @@ test_what_a_requirement_reads_of_a_jwt_has_to_be_known if {
 
 _claiming(claims) := fixture.jwt({"subject": "s", "claims": claims})
 
-_no_claim(name) := sprintf("the token has no claim %v, which this requirement reads: its issuer must add it", [name])
+_no_claim(name) := sprintf("The token has no claim `%v`, which this requirement reads: its issuer must add it", [name])
 
 _unread(question, fields, claims) := texts if {
 	texts := principal.unread(fields, claims) with input as question

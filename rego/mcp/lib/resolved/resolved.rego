@@ -1,7 +1,7 @@
 # METADATA
 # title: Resolved
 # description: |
-#   What was joined from the bundle, for the record. Rule 1: what is not known, or is no text, is null.
+#   The values that were joined from the bundle, for the record. Rule 1: a value that is unknown or not a text is null.
 package mcp.lib.resolved
 
 import data.mcp.lib.agents

@@ -1,11 +1,11 @@
 # METADATA
 # title: Rules
 # description: |
-#   The verdict of the YAML rules on the message. Rule 1: deny beats hold beats allow beats nothing, and order never
-#   matters. Rule 2: a rule refuses unless it surely does not apply, and permits only where it surely does. Rule 3: a
-#   damaged rule refuses, by its name. Rule 4: `permitted_without_arguments` reads no arguments: a refusal with argument
-#   conditions does not count there, a permission with conditions does; nor does a refusal whose exception has some.
-#   Rule 5: an exception lifts a refusal where it surely fits, and leaves a permission where it surely does not.
+#   The verdict of the YAML rules on the message. Rule 1: deny beats hold beats allow beats nothing, and the order of
+#   rules never matters. Rule 2: a rule refuses unless it surely does not apply, and permits only if it surely applies.
+#   Rule 3: a damaged rule refuses and is named. Rule 4: `permitted_without_arguments` reads no arguments. A refusal
+#   that has argument conditions, or whose exception has some, does not count there; a permission with conditions does.
+#   Rule 5: an exception lifts a refusal if it surely fits, and keeps a permission if it surely does not fit.
 package mcp.lib.rules
 
 import data.mcp.lib.call
@@ -27,7 +27,7 @@ permitted if {
 }
 
 # METADATA
-# description: The ids of the rules that refuse the message, damaged ones included.
+# description: The ids of the rules that refuse the message, including damaged rules.
 refusing := _damaged | {id |
 	some id, rule in _restricting
 	rule.effect == "deny"
@@ -35,7 +35,7 @@ refusing := _damaged | {id |
 }
 
 # METADATA
-# description: The ids of the rules that ask for approval of the message.
+# description: The ids of the rules that require approval for the message.
 holding := {id |
 	some id, rule in _restricting
 	rule.effect == "hold"
@@ -53,8 +53,8 @@ allowing := candidates.offer.allow | {id |
 
 # METADATA
 # description: |
-#   The ids of the holds that let in a message without a target: who may ask for approval of something on a server may
-#   connect to it and list what is there.
+#   The ids of the holds that admit a message without a target. A caller whose calls on a server can be held for
+#   approval may connect to the server and list its targets.
 opening := {id |
 	call.targetless
 	some id, rule in _granting
@@ -62,7 +62,7 @@ opening := {id |
 }
 
 # METADATA
-# description: The ids of the rules that would refuse, hold or permit, were they not in this mode.
+# description: The ids of the rules that would refuse, hold or permit if they were not in this mode.
 relaxed(mode) := {id |
 	some id in _looked
 	rule := candidates.read[id].rule
@@ -71,20 +71,20 @@ relaxed(mode) := {id |
 }
 
 # METADATA
-# description: True if this environment allows what no rule refuses.
+# description: True if this environment allows messages that no rule refuses.
 allowing_by_default if data.environment.default == "allow"
 
 # METADATA
 # description: |
-#   The grounds of what the rules permit: the permissions; else the environment's default; else, without a target, what
-#   is held for some target.
+#   The grounds on which the rules permit the message: the permissions, else the default of the environment, else, for a
+#   message without a target, the rules that hold calls of some target.
 grounds := [ground(id) | some id in allowing] if {
 	not allowing == set()
 } else := [{
 	"rule": "default",
 	"effect": "allow",
 	"owner": "",
-	"because": "no rule refuses it, and this environment allows what no rule refuses",
+	"because": "No rule refuses the message, and this environment allows messages that no rule refuses",
 	"expires": null,
 }] if {
 	allowing_by_default
@@ -92,16 +92,16 @@ grounds := [ground(id) | some id in allowing] if {
 	not opening == set()
 }
 
-_connects := "it holds calls for approval, and who makes them may connect and list"
+_connects := "The rule holds calls for approval, and the callers may connect and list"
 
-# To a message without a target the rule is a permission, which is what its grounds say.
+# For a message without a target the rule is a permission, so its grounds are those of an allow.
 _opened(id) := object.union(ground(id), {
 	"effect": "allow",
 	"because": trim_suffix(sprintf("%v: %v", [_connects, ground(id).because]), ": "),
 })
 
 # METADATA
-# description: What a rule says of itself, as grounds; of a damaged one nothing is repeated.
+# description: The statements of a rule about itself, as grounds. Nothing is repeated from a damaged rule.
 ground(id) := {
 	"rule": id,
 	"effect": rule.effect,
@@ -114,12 +114,12 @@ ground(id) := {
 	"rule": sprintf("%v", [id]),
 	"effect": "deny",
 	"owner": "",
-	"because": "the rule is not what the build checked",
+	"because": "The rule differs from the one that the build checked",
 	"expires": null,
 }
 
 # METADATA
-# description: True if some rule carries a mode, so that there may be something to report.
+# description: True if some rule has a mode, so there may be something to report.
 some_is_relaxed if {
 	some id in _looked
 	not candidates.read[id].rule.mode == null
@@ -130,7 +130,7 @@ _looked := {id |
 	scope.is_hinted(hint)
 }
 
-# Rules that are not what the build checked, and what the index takes for a permission and is none.
+# Rules that differ from those that the build checked, and rules that the index lists as permissions but are not.
 _damaged := {id |
 	some id in _looked
 	not candidates.read[id]
@@ -139,7 +139,7 @@ _damaged := {id |
 	not candidates.read[id].rule.effect == "allow"
 }
 
-# Refusals and holds that are not surely about something else; a mode relaxes them only while it is in effect.
+# Refusals and holds that may apply to the message. A mode relaxes them only while it is in effect.
 _restricting := {id: read.rule |
 	some id in _looked
 	read := candidates.read[id]
@@ -149,7 +149,7 @@ _restricting := {id: read.rule |
 	not scope.misses(read.rule)
 }
 
-# Permissions and holds that surely concern the message; one that carries a mode never permits.
+# Permissions and holds that surely apply to the message. A rule with a mode never permits.
 _granting := {id: read.rule |
 	some id in _looked
 	read := candidates.read[id]
@@ -196,7 +196,7 @@ _would_apply(id, rule) if {
 	not _surely_fails(rule)
 }
 
-# Conditions on arguments are not asked of a message without a target.
+# Conditions on arguments do not apply to a message without a target.
 _surely_holds(_) if call.targetless
 
 _surely_holds(rule) if {

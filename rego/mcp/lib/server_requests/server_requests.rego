@@ -1,9 +1,9 @@
 # METADATA
 # title: Server requests
 # description: |
-#   What a server asks of the client (sampling, elicitation, roots). Rule 1: the gateway names it as the target of a
-#   message without one, and `message_is_known` ties that name to the method. Rule 2: what the catalog's entry of the
-#   server does not agree to is refused.
+#   The requests of a server to the client (sampling, elicitation, roots). Rule 1: the gateway states the request as the
+#   target name of a message without a target, and `message_is_known` ties that name to the method. Rule 2: a request
+#   that the catalog entry of the server does not allow is refused.
 package mcp.lib.server_requests
 
 import data.mcp.lib.call
@@ -17,7 +17,7 @@ agreed if capabilities.named
 
 agreed if input.target.name in call.server.server_requests
 
-complaint := sprintf("the catalog does not agree that server %s may ask for %s", [input.server.id, input.target.name]) if {
+complaint := sprintf("The catalog does not allow server `%s` to send the request `%s`", [input.server.id, input.target.name]) if {
 	call.targetless
 	is_string(input.target.name)
 }

@@ -3,7 +3,7 @@
 # description: The agent is cleared for every data class of the target, if the environment lists data classes.
 # custom:
 #   severity: high
-#   remedy: Ask the owner of the agent to add the class to its clearance, if its purpose needs such data.
+#   remedy: Ask the owner of the agent to add the data class to its clearance, if its purpose requires such data.
 package mcp.requirements.agent_is_cleared
 
 import data.mcp.lib.call

@@ -76,16 +76,16 @@ test_hides_from_lists_what_the_agent_is_not_cleared_for if {
 
 test_says_which_classes_the_agent_lacks if {
 	fixture.because("agent_is_cleared", fixture.call, fixture.classified(["pii"], ["code", "pii", "secret"])) == {concat(" ", [
-		"agent bot is not cleared for data of class code, secret,",
-		"which tool read_channel holds",
+		"Agent `bot` is not cleared for the data class `code`, `secret`",
+		"of tool `read_channel`",
 	])}
 	fixture.because("agent_is_cleared", fixture.call, fixture.classified([], null)) == {concat(" ", [
-		"the data classes of",
-		"tool read_channel are unknown",
+		"The data classes of",
+		"tool `read_channel` are unknown",
 	])}
 	fixture.because("agent_is_cleared", fixture.call, fixture.classified({"x": "pii"}, ["pii"])) == {concat(" ", [
-		"the clearance of agent bot",
-		"is not what the build checked",
+		"The clearance of agent `bot`",
+		"differs from the one that the build checked",
 	])}
 	strange := fixture.without(fixture.classified([], ["pii"]), ["agents", "bot"])
 	fixture.because("agent_is_cleared", fixture.call, strange) == set()

@@ -34,24 +34,24 @@ test_refuses_an_agent_that_is_not_there if {
 }
 
 test_says_why_a_registration_is_not_in_force if {
-	_because(fixture.with_agent("expires", "2026-01-01T00:00:00Z")) == {"the registration of agent bot has ended"}
-	_because(fixture.without(fixture.bundle, ["agents", "bot"])) == {"nobody is registered as the agent of this credential"}
+	_because(fixture.with_agent("expires", "2026-01-01T00:00:00Z")) == {"The registration of agent `bot` has expired"}
+	_because(fixture.without(fixture.bundle, ["agents", "bot"])) == {"No agent is registered for this credential"}
 	_because(fixture.changed(fixture.bundle, ["agents", "bot", "kind"], "x")) == {concat(" ", [
-		"the registration of agent bot",
-		"is not what the build checked",
+		"The registration of agent `bot`",
+		"differs from the one that the build checked",
 	])}
 }
 
 test_says_that_groups_name_several_agents if {
 	several := {concat(" ", [
-		"the groups of this principal name several agents (bot, nobody),",
-		"so that it acts as none of them",
+		"The groups of this principal lead to several agents (bot, nobody),",
+		"so it acts as none of them",
 	])}
 	every groups in [["support", "guests"], ["guests", "desk", "support", "others"]] {
 		_of_groups({"subject": "sub-9", "groups": groups}) == several
 		_of_groups({"client_id": "cli-9", "groups": groups}) == several
 	}
-	unknown := {"nobody is registered as the agent of this credential"}
+	unknown := {"No agent is registered for this credential"}
 	_of_groups({"subject": "sub-9", "groups": ["others"]}) == unknown
 	_of_groups({"method": "token", "credential_sha256": "another", "groups": ["support", "guests"]}) == unknown
 }

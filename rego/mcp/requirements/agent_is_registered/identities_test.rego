@@ -3,7 +3,7 @@ package mcp.requirements.agent_is_registered_test
 import data.mcp.lib.fixture_test as fixture
 import data.mcp.lib.principal
 
-# Every combination of what an identity may state, each of an agent of its own, the most specific first.
+# Every combination of fields that an identity may state, each with its own agent, the most specific first.
 _shapes := [
 	["subject", "client_id", "group"],
 	["subject", "client_id"],
@@ -102,8 +102,8 @@ test_says_which_claim_leaves_the_agent_open if {
 	policy := _policy([[["group"], "bot"]])
 	[said] := [text | some text in fixture.because("agent_is_registered", fixture.jwt(_lacking("groups")), policy)]
 	said == concat(" ", [
-		"this policy cannot tell which agent the token is of: the groups could not be read from the token:",
-		"its issuer must list them in the claim that `groups_claim` in the gateway's settings names",
+		"The policy cannot determine which agent the token belongs to. The groups could not be read from the token:",
+		"its issuer must list them in the claim that `groups_claim` names in the settings of the gateway",
 	])
 }
 

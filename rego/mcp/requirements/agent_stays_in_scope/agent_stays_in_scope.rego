@@ -1,9 +1,9 @@
 # METADATA
 # title: The agent stays in scope
-# description: The server and the action are within what the agent was registered for.
+# description: The server and the action are within the scope that the agent is registered for.
 # custom:
 #   severity: high
-#   remedy: Ask the owner of the agent to widen its scope, if its purpose needs it.
+#   remedy: Ask the owner of the agent to widen its scope, if its purpose requires this.
 package mcp.requirements.agent_stays_in_scope
 
 import data.mcp.lib.agents

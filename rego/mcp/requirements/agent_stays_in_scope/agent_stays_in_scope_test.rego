@@ -59,16 +59,16 @@ _refused(question, scope) if {
 
 test_says_what_the_agent_was_not_registered_for if {
 	every case in [
-		{"scope": {"servers": ["github"], "actions": []}, "because": "agent bot was not registered for server slack"},
-		{"scope": {"servers": ["*"], "actions": ["list"]}, "because": "agent bot was not registered for the action read"},
+		{"scope": {"servers": ["github"], "actions": []}, "because": "Agent `bot` is not registered for server `slack`"},
+		{"scope": {"servers": ["*"], "actions": ["list"]}, "because": "Agent `bot` is not registered for the action `read`"},
 	] {
 		policy := fixture.with_agent("scope", case.scope)
 		fixture.because("agent_stays_in_scope", fixture.call, policy) == {case.because}
 	}
 	narrow := fixture.with_agent("scope", {"servers": ["*"], "actions": ["read"]})
 	fixture.because("agent_stays_in_scope", fixture.tool("mystery"), narrow) == {concat(" ", [
-		"the action of tool mystery is unknown,",
-		"and agent bot was not registered for every action",
+		"The action of tool `mystery` is unknown,",
+		"and agent `bot` is not registered for every action",
 	])}
 	gone := fixture.without(fixture.bundle, ["agents", "bot"])
 	fixture.because("agent_stays_in_scope", fixture.call, gone) == set()

@@ -8,8 +8,8 @@ test_is_met_by_arguments_that_match_or_need_not if {
 
 test_refuses_what_does_not_match_or_was_not_checked if {
 	every verdict, message in {
-		"mismatch": "the arguments do not match the schema that the server presents",
-		"uncheckable": "the arguments cannot be checked against the schema that the server presents",
+		"mismatch": "The arguments do not match the schema that the server presents",
+		"uncheckable": "The arguments cannot be checked against the schema that the server presents",
 	} {
 		_refused(_checked(verdict))
 		fixture.because("arguments_match_the_schema", _checked(verdict), fixture.bundle) == {message}
@@ -48,7 +48,7 @@ test_refuses_other_formats_where_the_catalog_asks_for_them if {
 	every formats in ["match", "none"] { not _refused_in(_formatted(formats), asking) }
 	every formats in ["mismatch", "uncheckable", "", null] {
 		_refused_in(_formatted(formats), asking)
-		fixture.because("arguments_match_the_schema", _formatted(formats), asking) == {"the arguments do not have the formats that the server's schema names"}
+		fixture.because("arguments_match_the_schema", _formatted(formats), asking) == {"The arguments do not match the formats in the schema that the server presents"}
 	}
 	_refused_in(fixture.call, asking)
 	not _refused_in(_checked("none"), asking)
@@ -67,7 +67,7 @@ test_tolerates_what_cannot_be_checked_only_where_the_environment_does if {
 		not _refused_in(_unchecked([]), damaged)
 		not _refused_in(fixture.call, damaged)
 	}
-	fixture.because("arguments_match_the_schema", _unchecked(["/a", "/b"]), strict) == {"the server's schema has keywords that cannot be checked (/a, /b), and this environment refuses such tools"}
+	fixture.because("arguments_match_the_schema", _unchecked(["/a", "/b"]), strict) == {"The server's schema has keywords that cannot be checked (/a, /b), and this environment refuses such tools"}
 }
 
 test_judges_messages_without_target if {

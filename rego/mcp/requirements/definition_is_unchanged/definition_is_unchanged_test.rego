@@ -17,7 +17,7 @@ test_takes_each_class_of_change_as_the_data_says if {
 	}
 }
 
-# Reviewers read the words of the parts: a digest of the whole that belongs to other words must not let these in.
+# Reviewers read the text of the parts. A digest of the whole that belongs to other text must not admit them.
 test_refuses_the_pinned_digest_with_other_parts if {
 	every parts in [{"description": "new", "inputSchema": "s"}, {"description": "d"}, {}, null] {
 		question := fixture.changed(fixture.call, ["definition", "parts"], parts)
@@ -97,7 +97,7 @@ test_refuses_two_changes_of_which_one_is_tolerated if {
 	_refused(question, _drift({"description": "allow"}))
 	not _refused(question, _drift({"description": "allow", "schema": "warn"}))
 	fixture.because("definition_is_unchanged", question, fixture.bundle) == {concat(" ", [
-		"the server has changed it since it was reviewed",
+		"The server changed the definition since it was reviewed",
 		"(description, schema)",
 	])}
 }
@@ -148,8 +148,8 @@ test_unseen_is_never_a_match if {
 			question := fixture.changed(fixture.tool(name), ["definition"], definition)
 			_refused(question, fixture.bundle)
 			fixture.because("definition_is_unchanged", question, fixture.bundle) == {concat(" ", [
-				"the server did not show it, or could not be asked for it,",
-				"so that it cannot be compared with what was reviewed",
+				"The server did not show the target, or could not be asked for it,",
+				"so its definition cannot be compared with the reviewed one",
 			])}
 			fixture.decision(question, fixture.bundle).resolved.pin == "unseen"
 		}
@@ -172,8 +172,8 @@ test_takes_what_has_no_pin_and_is_said_not_to_be_seen if {
 
 test_says_why_what_is_pinned_was_not_seen if {
 	every status, words in {
-		"not_listed": "the server's list does not show it, so that it cannot be compared with what was reviewed",
-		"listing_failed": "the server's list failed, so that it cannot be compared with what was reviewed",
+		"not_listed": "The server's list does not contain the target, so its definition cannot be compared with the reviewed one",
+		"listing_failed": "The server's list failed, so the definition cannot be compared with the reviewed one",
 	} {
 		fixture.because("definition_is_unchanged", _unseen("read_channel", status), fixture.bundle) == {words}
 	}
@@ -207,8 +207,8 @@ test_takes_what_has_no_pin_unless_pins_are_required if {
 		_refused(fixture.tool("post_message"), policy)
 		_refused(fixture.resource("slack://channels/random"), policy)
 		fixture.because("definition_is_unchanged", fixture.tool("post_message"), policy) == {concat(" ", [
-			"it was never reviewed: it has no pin,",
-			"and this environment asks for one",
+			"The definition was never reviewed: it has no pin,",
+			"and this environment requires one",
 		])}
 	}
 }
@@ -217,7 +217,7 @@ test_what_is_pinned_and_unseen_is_said_to_be_unseen_also_where_pins_are_required
 	strict := fixture.changed(fixture.bundle, ["environment", "require_pins"], true)
 	unseen := fixture.changed(fixture.call, ["definition"], null)
 	some message in fixture.because("definition_is_unchanged", unseen, strict)
-	startswith(message, "the server did not show it")
+	startswith(message, "The server did not show the target")
 }
 
 test_nothing_is_not_the_same_as_nothing if {

@@ -1,13 +1,13 @@
 # METADATA
 # title: The message is known
-# description: The method is one that policy knows, carried by the right kind of message and touching the right kind of target.
+# description: Policy knows the method, and the kind of message and the type of target are allowed for this method.
 # custom:
 #   severity: high
-#   remedy: Use a method of the Model Context Protocol; this gateway refuses those that it does not know.
+#   remedy: Use a method of the Model Context Protocol. This gateway refuses unknown methods.
 package mcp.requirements.message_is_known
 
 import data.mcp.lib.messages
 
 met if messages.known
 
-because contains sprintf("the method %v is not known here in this form", [input.message.method])
+because contains sprintf("Method `%v` is unknown, or is not allowed for this kind of message or type of target", [input.message.method])

@@ -98,5 +98,5 @@ _refused(question) if fixture.refuses("message_is_known", question, fixture.bund
 
 test_names_the_method_that_it_does_not_know if {
 	question := _stated("tools/exec", "request", _targets.tool)
-	fixture.because("message_is_known", question, fixture.bundle) == {"the method tools/exec is not known here in this form"}
+	fixture.because("message_is_known", question, fixture.bundle) == {"Method `tools/exec` is unknown, or is not allowed for this kind of message or type of target"}
 }

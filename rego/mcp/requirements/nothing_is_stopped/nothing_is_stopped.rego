@@ -1,9 +1,9 @@
 # METADATA
 # title: Nothing is stopped
-# description: Neither agent, principal, server nor target is stopped, and the document of stops can be read.
+# description: No stop applies to the message, and the document of stops can be read.
 # custom:
 #   severity: critical
-#   remedy: Wait for the end of the stop, or ask whoever stopped it to lift it.
+#   remedy: Wait until the stop ends, or ask the person who made it to lift it.
 package mcp.requirements.nothing_is_stopped
 
 import data.mcp.lib.emergency

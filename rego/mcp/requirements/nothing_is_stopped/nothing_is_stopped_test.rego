@@ -89,14 +89,14 @@ test_an_entry_that_is_no_list_of_stops_is_a_stop if {
 }
 
 test_says_what_is_stopped_by_whom_why_and_how_long if {
-	said := "agent bot is stopped by alice@example.com until 2026-11-20T15:00:00Z: It went rogue. (stop s1)"
+	said := "Stop `s1` by alice@example.com applies to agent bot until 2026-11-20T15:00:00Z: It went rogue."
 	_because(fixture.with_stop("agent", "bot", _later)) == {said}
-	endless := {"agent bot is stopped by alice@example.com until further notice: It went rogue. (stop s1)"}
+	endless := {"Stop `s1` by alice@example.com applies to agent bot until further notice: It went rogue."}
 	every until in [null, "soon", 1795186800000000000.5, 9900000000000000000] {
 		_because(fixture.with_stop("agent", "bot", until)) == endless
 	}
 	_because(fixture.bundle) == set()
-	_because(_document({})) == {"the document of stops is damaged, so that everything counts as stopped"}
+	_because(_document({})) == {"The document of stops is damaged, so everything counts as stopped"}
 	_because(_document(fixture.changed(fixture.no_stops, ["agent", "bot"], 7))) == set()
 }
 
@@ -138,7 +138,7 @@ test_lists_hide_what_is_stopped if {
 	fixture.listing(asked, fixture.with_stop("server", "slack", _later)) == [{"nothing_is_stopped"}, {"nothing_is_stopped"}]
 }
 
-# What `_session` is, by each selector.
+# The values of the `_session` question, by selector.
 _own := {
 	"agent": "bot",
 	"principal": "sub-1",
@@ -235,7 +235,7 @@ test_a_newer_document_without_one_of_its_kinds_stops_everything if {
 }
 
 test_says_every_selector_of_a_stop if {
-	said := "kind claude-code, action read is stopped by alice@example.com until 2026-11-20T15:00:00Z: It went rogue. (stop s1)"
+	said := "Stop `s1` by alice@example.com applies to kind claude-code, action read until 2026-11-20T15:00:00Z: It went rogue."
 	_because(fixture.with_selected("kind", "claude-code", {"action": "read"}, _later)) == {said}
 }
 

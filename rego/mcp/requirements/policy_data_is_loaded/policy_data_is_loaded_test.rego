@@ -30,8 +30,8 @@ test_refuses_and_names_a_requirement_that_is_missing if {
 	lacking := fixture.changed(fixture.bundle, ["required"], ["rules_permit", "mail_stays_inside"])
 	fixture.refuses("policy_data_is_loaded", fixture.call, lacking)
 	fixture.because("policy_data_is_loaded", fixture.call, lacking) == {concat(" ", [
-		"the requirement mail_stays_inside must be in force",
-		"and is not in this bundle",
+		"Requirement `mail_stays_inside` must be in force",
+		"but is not in this bundle",
 	])}
 }
 

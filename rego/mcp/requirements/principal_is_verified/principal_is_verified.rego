@@ -1,9 +1,9 @@
 # METADATA
 # title: The principal is verified
-# description: A credential that this bundle knows was presented and has not expired.
+# description: The caller presented a credential that this bundle knows and that has not expired.
 # custom:
 #   severity: critical
-#   remedy: Present a valid token; ask the owner of the agent for a new one.
+#   remedy: Present a valid token. Ask the owner of the agent for a new one.
 package mcp.requirements.principal_is_verified
 
 import data.mcp.lib.principal

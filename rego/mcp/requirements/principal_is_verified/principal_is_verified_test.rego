@@ -64,11 +64,11 @@ test_refuses_every_other_method if {
 
 test_says_what_is_wrong_with_the_credential if {
 	unknown := fixture.changed(fixture.call, ["principal", "credential_sha256"], "another")
-	_because(unknown, fixture.bundle) == {"this policy does not know the token"}
-	_because(fixture.call, _with_expiry("2020-01-01T00:00:00Z")) == {"the token has expired"}
-	_because(_jwt({}), fixture.bundle) == {"the JWT names no issuer, or neither a subject nor a client id"}
+	_because(unknown, fixture.bundle) == {"This policy does not know the token"}
+	_because(fixture.call, _with_expiry("2020-01-01T00:00:00Z")) == {"The token has expired"}
+	_because(_jwt({}), fixture.bundle) == {"The JWT has no issuer, or has neither a subject nor a client id"}
 	_because(_nobody, fixture.without(fixture.bundle, ["agents", "nobody"])) == {concat(" ", [
-		"no credential was presented,",
+		"No credential was presented,",
 		"and this policy has no anonymous agent",
 	])}
 	_because(fixture.changed(fixture.call, ["principal", "method"], "mtls"), fixture.bundle) == set()

@@ -135,7 +135,7 @@ _damages := [
 	{"op": "replace", "path": ["index", "seals", "x"], "value": null},
 ]
 
-_damaged_words := "rule x is not what the build checked, and refuses until it is built again"
+_damaged_words := "Rule `x` differs from the one that the build checked, and refuses until it is built again"
 
 _is_same_or_refused(part, value, _) if _rule({})[part] == value
 

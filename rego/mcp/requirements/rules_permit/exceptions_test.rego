@@ -131,12 +131,12 @@ _only_holding(exception) := _indexed([_rule({"effect": "hold", "unless": excepti
 
 _allowing(exception) := _indexed([_rule({"effect": "allow", "unless": exception})], ["x"])
 
-# What a list does not show.
+# True if a list does not show the item.
 _is_hidden(policy) if {
 	fixture.refuses("rules_permit", fixture.call, policy)
 } else := false
 
-# A server that nobody may connect to.
+# A server that no caller may connect to.
 _is_shut(policy) if {
 	_refused(fixture.message("initialize"), policy)
 } else := false

@@ -9,7 +9,7 @@ test_a_rule_in_a_mode_is_reported_and_not_enforced if {
 			policy := fixture.with_rule(_rule(object.union(relaxed, {"effect": effect})))
 			decision := fixture.decision(fixture.call, policy)
 			decision.outcome == "allow"
-			[reason.message | some reason in decision[place]] == ["rule x: Trying it."]
+			[reason.message | some reason in decision[place]] == ["Rule `x`: Trying it."]
 		}
 		allow := _indexed([_rule(object.union(relaxed, {"effect": "allow"}))], ["x"])
 		fixture.decision(fixture.call, allow).outcome == "deny"
@@ -24,7 +24,7 @@ test_a_rule_in_a_mode_is_reported_beside_permissions_of_which_nothing_is_left_to
 		{"op": "add", "path": ["index", "seals", "x"], "value": fixture.seal(relaxed)},
 		{"op": "add", "path": ["index", "rules", "slack", "read", "any", "look"], "value": {"x": null}},
 	])
-	[reason.message | some reason in fixture.decision(fixture.call, policy).warnings] == ["rule x: Trying it."]
+	[reason.message | some reason in fixture.decision(fixture.call, policy).warnings] == ["Rule `x`: Trying it."]
 }
 
 test_a_mode_without_owner_reason_or_end_is_no_mode if {
@@ -44,7 +44,7 @@ test_a_mode_without_owner_reason_or_end_is_no_mode if {
 
 test_a_relaxed_rule_is_reported_only_where_it_would_apply if {
 	every effect in ["allow", "deny", "hold"] {
-		_reported({"effect": effect}) == ["rule x: Trying it."]
+		_reported({"effect": effect}) == ["Rule `x`: Trying it."]
 		every change in [
 			{"what": {"tools": ["x"]}},
 			{"who": {"agents": ["bot"], "kinds": ["cursor"]}},
@@ -55,7 +55,7 @@ test_a_relaxed_rule_is_reported_only_where_it_would_apply if {
 		}
 	}
 	_reported({"effect": "allow", "arguments": [{"path": "/topic", "equals": "x"}]}) == []
-	_reported({"effect": "deny", "arguments": [{"path": "/topic", "equals": "x"}]}) == ["rule x: Trying it."]
+	_reported({"effect": "deny", "arguments": [{"path": "/topic", "equals": "x"}]}) == ["Rule `x`: Trying it."]
 	_reported({"effect": "deny", "owner": ""}) == []
 }
 

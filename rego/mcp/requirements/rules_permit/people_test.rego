@@ -222,24 +222,24 @@ test_a_damaged_index_of_people_refuses if {
 }
 
 test_says_what_of_a_person_could_not_be_read if {
-	unread := "the claim `department` could not be read from the token: its issuer must add it in the form that the rule has"
+	unread := "The claim `department` could not be read from the token: its issuer must add it in the form that the rule uses"
 	refused := _decided(_claiming({}), fixture.with_rule(_denying({"claims": {"department": ["sales"]}})))
-	[reason.message | some reason in refused.reasons] == [sprintf("rule x (it asks who the caller is, and %v): No.", [unread])]
+	[reason.message | some reason in refused.reasons] == [sprintf("Rule `x` (it depends on who the caller is. %v): No.", [unread])]
 	unpermitted := _decided(_claiming({}), _indexed([_rule({"who": {"claims": {"department": ["sales"]}}})], ["x"]))
 	[reason.message | some reason in unpermitted.reasons] == [concat("", [
-		"no rule permits agent bot the action read on tool read_channel of server slack; ",
+		"No rule permits agent `bot` the action `read` on tool `read_channel` of server `slack`. ",
 		unread,
-		", and a rule permits by it",
+		" (a rule needs this to permit)",
 	])]
 	from_nowhere := _decided(_from(""), fixture.with_rule(_denying({"source": ["10.0.0.0/8"]})))
-	[reason.message | some reason in from_nowhere.reasons] == ["rule x (it asks who the caller is, and the address of the caller is not known): No."]
+	[reason.message | some reason in from_nowhere.reasons] == ["Rule `x` (it depends on who the caller is. The address of the caller is not known): No."]
 	nameless := _person({"subject": null, "unknown": ["subject"], "groups": ["desk"]})
 	unnamed := _decided(nameless, fixture.with_rule(_denying({"subjects": ["x"]})))
-	contains(unnamed.reasons[0].message, "the token names no subject: its issuer must add the claim `sub`")
+	contains(unnamed.reasons[0].message, "The token has no subject: its issuer must add the claim `sub`")
 	unfound := _decided(nameless, _indexed([_rule({"who": {"subjects": ["x"]}})], ["x"]))
-	endswith(unfound.reasons[0].message, "; the token names no subject: its issuer must add the claim `sub`, and rules permit by them")
+	endswith(unfound.reasons[0].message, ". The token has no subject: its issuer must add the claim `sub` (some rules need this to permit)")
 	surely := _decided(_claiming({"department": "sales"}), fixture.with_rule(_denying({"claims": {"department": ["sales"]}})))
-	[reason.message | some reason in surely.reasons] == ["rule x: No."]
+	[reason.message | some reason in surely.reasons] == ["Rule `x`: No."]
 }
 
 test_an_exception_names_people if {
@@ -266,24 +266,24 @@ test_an_exception_names_people if {
 }
 
 test_says_what_of_an_exception_could_not_be_read if {
-	unread := "the claim `level` could not be read from the token: its issuer must add it in the form that the rule has"
+	unread := "The claim `level` could not be read from the token: its issuer must add it in the form that the rule uses"
 	exception := {"who": {"claims": {"level": [3]}}, "when": null, "arguments": []}
 	kept := _decided(_excepted, fixture.with_rule(_rule({"effect": "deny", "reason": "No.", "unless": exception})))
-	[reason.message | some reason in kept.reasons] == [sprintf("rule x (it asks who the caller is, and %v): No.", [unread])]
+	[reason.message | some reason in kept.reasons] == [sprintf("Rule `x` (it depends on who the caller is. %v): No.", [unread])]
 	unpermitted := _decided(_excepted, _indexed([_rule({"unless": exception})], ["x"]))
-	endswith(unpermitted.reasons[0].message, concat("", ["; ", unread, ", and a rule permits by it"]))
+	endswith(unpermitted.reasons[0].message, concat("", [". ", unread, " (a rule needs this to permit)"]))
 	elsewhere := object.union(exception, {"who": {"claims": {"level": [3]}, "agents": ["other"]}})
 	refused := _decided(_excepted, fixture.with_rule(_rule({"effect": "deny", "reason": "No.", "unless": elsewhere})))
-	[reason.message | some reason in refused.reasons] == ["rule x: No."]
+	[reason.message | some reason in refused.reasons] == ["Rule `x`: No."]
 }
 
 test_says_once_what_could_not_be_read if {
 	nameless := _person({"subject": null, "unknown": ["subject"], "groups": ["desk"]})
 	found := _decided(nameless, _indexed([_rule({"who": {"agents": ["bot"], "subjects": ["x"]}})], ["x"]))
-	endswith(found.reasons[0].message, "; the token names no subject: its issuer must add the claim `sub`, and a rule permits by it")
+	endswith(found.reasons[0].message, ". The token has no subject: its issuer must add the claim `sub` (a rule needs this to permit)")
 	excepted := _rule({"who": {"subjects": ["x"]}, "unless": {"who": {"subjects": ["y"]}, "when": null, "arguments": []}})
 	unfound := _decided(nameless, _indexed([excepted], ["x"]))
-	count(split(unfound.reasons[0].message, "names no subject")) == 2
+	count(split(unfound.reasons[0].message, "has no subject")) == 2
 }
 
 _excepted := object.union(
@@ -295,7 +295,7 @@ _excepted := object.union(
 	{"context": object.union(fixture.call.context, {"source_ip": "10.1.2.3"})},
 )
 
-# How an exception takes a caller, as both effects show it: a refusal needs one that surely fits to be lifted.
+# The verdict of an exception on a caller, as both effects show it. An exception lifts a refusal only if it surely fits.
 _except(question, who) := "fits" if {
 	_ends_excepted(question, who, "deny") == "allow"
 	_ends_excepted(question, who, "allow") == "deny"
@@ -348,7 +348,7 @@ _is_not_about(question, who) if {
 	not _admits(question, who)
 }
 
-# Whether the rule is about the caller is unknown: it restricts, and does not permit.
+# It is unknown whether the rule applies to the caller, so it restricts and does not permit.
 _is_open_about(question, who) if {
 	_is_judged(who)
 	_stands(question, who) == "perhaps"
@@ -361,7 +361,7 @@ _is_open_about(question, who) if {
 	not _admits(question, who)
 }
 
-# Where the index does not decide alone, the standing of the rule does.
+# If the index does not decide alone, the standing of the rule decides.
 _is_judged(who) if who.claims
 
 _is_judged(who) if who.source

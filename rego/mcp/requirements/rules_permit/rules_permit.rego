@@ -1,9 +1,9 @@
 # METADATA
 # title: The rules permit it
-# description: Some rule permits the message and none refuses it.
+# description: At least one rule permits the message, and no rule refuses it.
 # custom:
 #   severity: medium
-#   remedy: Ask the owner of the rule, or of the policy, whether this should be permitted.
+#   remedy: Ask the owner of the rule or of the policy whether this should be permitted.
 package mcp.requirements.rules_permit
 
 import data.mcp.lib.rules

@@ -12,12 +12,12 @@ test_nothing_is_a_refusal if {
 	fixture.refuses("rules_permit", fixture.call, quiet)
 	fixture.refuses_arguments("rules_permit", fixture.call, quiet)
 	fixture.because("rules_permit", fixture.call, quiet) == {concat(" ", [
-		"no rule permits agent bot the action read",
-		"on tool read_channel of server slack",
+		"No rule permits agent `bot` the action `read`",
+		"on tool `read_channel` of server `slack`",
 	])}
 	fixture.because("rules_permit", fixture.message("initialize"), quiet) == {concat(" ", [
-		"no rule gives agent bot",
-		"anything on server slack",
+		"No rule permits agent `bot`",
+		"anything on server `slack`",
 	])}
 }
 
@@ -52,24 +52,24 @@ test_deny_beats_hold_beats_allow_in_any_order if {
 
 test_a_refusal_says_which_rule_and_why if {
 	fixture.because("rules_permit", fixture.tool("delete_message"), fixture.bundle) == {concat(": ", [
-		"rule slack-is-kept",
+		"Rule `slack-is-kept`",
 		"Messages are kept.",
 	])}
 	silent := _indexed([_edited("slack-is-kept", {"reason": ""})], ["slack-is-kept"])
-	fixture.because("rules_permit", fixture.tool("delete_message"), silent) == {"rule slack-is-kept refuses this"}
+	fixture.because("rules_permit", fixture.tool("delete_message"), silent) == {"Rule `slack-is-kept` refuses this"}
 }
 
 test_an_unknown_action_is_said_to_be_unknown if {
 	fixture.because("rules_permit", fixture.tool("mystery"), _indexed([], ["slack-is-read"])) == {concat(" ", [
-		"no rule permits agent bot to use tool mystery of server slack:",
-		"its action is unknown, and only a rule for every action is about it",
+		"No rule permits agent `bot` to use tool `mystery` of server `slack`.",
+		"Its action is unknown, and only a rule for every action applies to it",
 	])}
 	fixture.because("rules_permit", fixture.tool("mystery"), fixture.bundle) == {concat(" ", [
-		"rule slack-is-kept (it is about tool mystery only because the action of that is unknown):",
+		"Rule `slack-is-kept` (it applies only because the action of tool `mystery` is unknown):",
 		"Messages are kept.",
 	])}
 	stated := _indexed([_edited("slack-is-kept", {"what": {"actions": ["delete", "unknown"]}})], ["slack-is-kept"])
-	fixture.because("rules_permit", fixture.tool("mystery"), stated) == {"rule slack-is-kept: Messages are kept."}
+	fixture.because("rules_permit", fixture.tool("mystery"), stated) == {"Rule `slack-is-kept`: Messages are kept."}
 }
 
 test_an_unknown_action_is_each_action_to_a_refusal_and_none_to_a_permission if {
@@ -93,12 +93,12 @@ test_a_permission_for_all_but_one_action_permits_no_unknown_one if {
 
 _of_group := fixture.changed(fixture.call, ["principal", "groups"], ["support", "desk"])
 
-# A rule named x that concerns everything, changed.
+# A rule named x that applies to everything, with a change.
 _rule(change) := object.union(object.union(fixture.rule, {"rule": "x"}), change)
 
 _indexed(rules, ids) := fixture.with_rules(rules, ids)
 
-# A rule of the fixture, changed as an author would: sealed again.
+# A rule of the fixture with a change, sealed again as for an author's change.
 _edited(id, change) := object.union(fixture.rules[id], change)
 
 _grounds(question, policy) := [ground.rule | some ground in fixture.decision(question, policy).grounds]

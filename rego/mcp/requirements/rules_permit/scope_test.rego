@@ -162,7 +162,7 @@ test_messages_without_target_are_let_in_by_what_is_held if {
 				"rule": "x",
 				"effect": "allow",
 				"owner": fixture.rule.owner,
-				"because": "it holds calls for approval, and who makes them may connect and list: A person looks first.",
+				"because": "The rule holds calls for approval, and the callers may connect and list: A person looks first.",
 				"expires": null,
 			}]
 		}
@@ -190,7 +190,7 @@ test_a_hold_that_lets_connect_holds_its_calls if {
 
 _effects(question, policy) := [ground.effect | some ground in fixture.decision(question, policy).grounds]
 
-# True where a rule so changed refuses as a denial, and permits as the only permission.
+# True if a rule with this change refuses as a denial and permits as the only permission.
 _concerned(question, change) if {
 	_refused(question, fixture.with_rule(_rule(object.union({"effect": "deny"}, change))))
 	not _refused(question, _indexed([_rule(object.union({"effect": "allow"}, change))], ["x"]))

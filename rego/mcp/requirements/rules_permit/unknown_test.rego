@@ -50,16 +50,16 @@ test_lists_hide_what_an_unknown_claim_refuses if {
 
 test_says_which_claim_is_unknown_and_what_to_fix if {
 	unreadable := concat(" ", [
-		"the groups could not be read from the token:",
-		"its issuer must list them in the claim that `groups_claim` in the gateway's settings names",
+		"The groups could not be read from the token:",
+		"its issuer must list them in the claim that `groups_claim` names in the settings of the gateway",
 	])
 	refused := _decided(_member(["groups"]), fixture.with_rule(_denying({"groups": ["sales"]})))
-	[reason.message | some reason in refused.reasons] == [sprintf("rule x (it asks who the caller is, and %v): No.", [unreadable])]
+	[reason.message | some reason in refused.reasons] == [sprintf("Rule `x` (it depends on who the caller is. %v): No.", [unreadable])]
 	unpermitted := _decided(_member(["groups"]), _indexed([_rule({"who": {"groups": ["desk"]}})], ["x"]))
 	[reason.message | some reason in unpermitted.reasons] == [concat("", [
-		"no rule permits agent bot the action read on tool read_channel of server slack; ",
+		"No rule permits agent `bot` the action `read` on tool `read_channel` of server `slack`. ",
 		unreadable,
-		", and rules permit by them",
+		" (some rules need this to permit)",
 	])]
 	plain := _decided(_member(["groups"]), _indexed([], []))
 	not contains(plain.reasons[0].message, "groups")

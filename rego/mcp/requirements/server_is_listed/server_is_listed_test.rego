@@ -46,9 +46,9 @@ _refused(policy) if fixture.refuses("server_is_listed", fixture.call, policy)
 
 test_names_a_server_that_the_catalog_lacks if {
 	elsewhere := fixture.changed(fixture.call, ["server", "id"], "github")
-	fixture.because("server_is_listed", elsewhere, fixture.bundle) == {"the catalog has no server github"}
+	fixture.because("server_is_listed", elsewhere, fixture.bundle) == {"Server `github` is not in the catalog"}
 	fixture.because("server_is_listed", fixture.call, fixture.with_server("url", "")) == {concat(" ", [
-		"the catalog's entry of server slack has no address,",
-		"or is not what the build checked",
+		"The catalog entry of server `slack` has no address,",
+		"or differs from the entry that the build checked",
 	])}
 }

@@ -25,7 +25,7 @@ test_refuses_and_names_what_the_catalog_does_not_agree_to if {
 	every method in ["sampling/createMessage", "elicitation/create"] {
 		_refused(fixture.of_server(method), fixture.bundle)
 		fixture.because("server_requests_are_agreed", fixture.of_server(method), fixture.bundle) == {sprintf(
-			"the catalog does not agree that server slack may ask for %s",
+			"The catalog does not allow server `slack` to send the request `%s`",
 			[method],
 		)}
 	}

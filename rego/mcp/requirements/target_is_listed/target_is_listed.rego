@@ -3,7 +3,7 @@
 # description: The catalog lists this tool, resource or prompt of the server.
 # custom:
 #   severity: high
-#   remedy: Ask the owner of the server to review it and add it to the catalog.
+#   remedy: Ask the owner of the server to review the target and add it to the catalog.
 package mcp.requirements.target_is_listed
 
 import data.mcp.lib.call
@@ -17,10 +17,10 @@ met if {
 	capabilities.useful
 }
 
-because contains sprintf("the catalog has no %v %v of server %v", [input.target.type, call.target_text, input.server.id]) if {
+because contains sprintf("The catalog does not list %v `%v` of server `%v`", [input.target.type, call.target_text, input.server.id]) if {
 	not call.targetless
 }
 
-because contains sprintf("the catalog lists nothing of server %v for its capability %v", [input.server.id, input.target.name]) if {
+because contains sprintf("The catalog lists nothing of server `%v` for the capability `%v`", [input.server.id, input.target.name]) if {
 	call.targetless
 }

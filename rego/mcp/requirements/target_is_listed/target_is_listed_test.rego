@@ -136,11 +136,11 @@ _task := json.patch(fixture.tool("t-1"), [
 _refused(question, policy) if fixture.refuses("target_is_listed", question, policy)
 
 test_names_a_target_that_the_catalog_lacks if {
-	fixture.because("target_is_listed", fixture.tool("hidden"), fixture.bundle) == {"the catalog has no tool hidden of server slack"}
+	fixture.because("target_is_listed", fixture.tool("hidden"), fixture.bundle) == {"The catalog does not list tool `hidden` of server `slack`"}
 	bare := fixture.changed(fixture.bundle, ["catalog", "targets", "slack", "prompts"], {})
 	announced := fixture.changed(fixture.message("prompts/list"), ["target", "name"], "prompts")
 	fixture.because("target_is_listed", announced, bare) == {concat(" ", [
-		"the catalog lists nothing of server slack",
-		"for its capability prompts",
+		"The catalog lists nothing of server `slack`",
+		"for the capability `prompts`",
 	])}
 }

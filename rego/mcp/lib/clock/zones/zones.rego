@@ -1,8 +1,8 @@
 # METADATA
 # title: Time zones
 # description: |
-#   The names that a rule may use: the IANA database's, as OPA carries it. A name that is not here makes its rule
-#   malformed, which refuses and says so; asking OPA for an unknown zone would fail the whole query instead.
+#   The names of the IANA database, as OPA contains it. A rule may use only these. Any other name makes its rule
+#   malformed, so the rule refuses and is reported. A query of OPA with an unknown zone would fail as a whole.
 package mcp.lib.clock.zones
 
 names := {

@@ -1,9 +1,9 @@
 # METADATA
 # title: Comparisons
 # description: |
-#   The tests that judge one value, by their word. Rule 1: a test `holds` for a value, or it `judges` the value and does
-#   not hold, or the value is none that it can judge. Rule 2: of a missing argument only `absent` says anything; null is
-#   a value. Rule 3: the place of an argument that is missing has the empty set as its value, which no JSON value is.
+#   The tests that judge one value, by their keyword. Rule 1: a test `holds` for a value, or it `judges` the value and
+#   does not hold, or it cannot judge the value. Rule 2: only `absent` can judge a missing argument; null is a value.
+#   Rule 3: a missing argument has the empty set as its value, because no JSON value is a set.
 package mcp.lib.conditions.comparisons
 
 import data.mcp.lib.patterns
@@ -71,7 +71,7 @@ holds("sql", wanted, value, at) if {
 }
 
 # METADATA
-# description: True if a test can say of a value whether it holds.
+# description: True if a test can judge a value.
 judges("equals", wanted, value, _) if type_name(value) == type_name(wanted)
 
 judges("in", wanted, value, _) if {
@@ -114,7 +114,7 @@ _are_numbers(limit, value) if {
 	is_number(limit)
 }
 
-# Characters of a text, elements of a list.
+# The number of characters of a text, or of elements of a list.
 _length(value) := count(value) if is_string(value)
 
 _length(value) := count(value) if is_array(value)
@@ -129,7 +129,8 @@ _fits_length("above", limit, length) if length > limit
 
 _fits_length("below", limit, length) if length < limit
 
-# What the gateway found out about the text at a pointer; undefined where it found nothing, or nobody asked.
+# The fact that the gateway computed about the text at a pointer. Undefined if there is none, or if it was not
+# requested.
 _fact(name, value, at) := fact if {
 	is_string(value)
 	fact := input.facts[at][name]
@@ -138,7 +139,7 @@ _fact(name, value, at) := fact if {
 
 _fits_name(names, name) if name in names
 
-# `*.example.com` is every name below example.com.
+# `*.example.com` matches every name below example.com.
 _fits_name(names, name) if {
 	some pattern in names
 	startswith(pattern, "*.")
@@ -151,14 +152,14 @@ _lies_within(root, path) if path == root
 
 _lies_within("/", path) if _is_absolute(path)
 
-# Relative paths in normal form stay below the place where they start.
+# Relative paths in normal form stay below the directory where they start.
 _lies_within(".", path) if not _is_absolute(path)
 
 _lies_within(root, path) if startswith(path, concat("", [root, "/"]))
 
 _is_absolute(path) := startswith(path, "/")
 
-# What the SQL statements of the text at a pointer do, read in a dialect; a text always does something.
+# The kinds of the SQL statements in the text at a pointer, read in a dialect. A text always has at least one.
 _kinds(dialect, value, at) := kinds if {
 	is_string(value)
 	kinds := input.facts[at][dialect]

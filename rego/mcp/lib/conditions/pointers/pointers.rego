@@ -1,18 +1,18 @@
 # METADATA
 # title: Pointers
 # description: |
-#   JSON pointers (RFC 6901) into the arguments of the message. Rule 1: arguments that are no object have nothing at any
-#   pointer, and no pointer is free there.
+#   JSON pointers (RFC 6901) into the arguments of the message. Rule 1: if the arguments are not an object, no pointer
+#   has a value, and no pointer is free.
 package mcp.lib.conditions.pointers
 
 # METADATA
-# description: The value that a pointer names; undefined where there is none.
+# description: The value at a pointer. Undefined if there is none.
 value(path) := found if {
 	found := _at(_segments(path))
 } else := found if {
 	found := _at([_index(segment) | some segment in _segments(path)])
 } else := found if {
-	# Of several numbers one may be the index of a list and another the key of an object.
+	# If a pointer has several numbers, one may be the index of a list and another the key of an object.
 	regex.match(`/[0-9]+/(?:.*/)?[0-9]+(?:/|$)`, path)
 	segments := _segments(path)
 	indexes := [place | some place, segment in segments; is_number(_index(segment))]
@@ -23,8 +23,8 @@ value(path) := found if {
 
 # METADATA
 # description: |
-#   True if surely nothing is at a pointer: the nearest thing above it is an object without that key, or a list
-#   without that index.
+#   True if there is surely nothing at a pointer: the nearest existing value above it is an object without that key, or
+#   a list without that index.
 is_free(path) if {
 	not _is_taken(path)
 	parts := split(path, "/")
@@ -36,7 +36,7 @@ is_free(path) if {
 	_lacks(above[nearest], parts[nearest])
 }
 
-# A number of the pointer is an index where its bit of the choice is set, else a key.
+# A number of the pointer is an index if its bit of the choice is set, else a key.
 _chosen(segment, place, indexes, choice) := _index(segment) if {
 	some rank, chosen in indexes
 	chosen == place

@@ -1,10 +1,10 @@
 # METADATA
 # title: Candidate rules
 # description: |
-#   The rules that the index offers for this message: by server, by action, by who asks. Rule 1: what the build could
-#   decide it has decided: `allow` holds permissions of which nothing is left to judge, `look` the rules that have to be
-#   looked at, each with a hint at the targets that it is about. Rule 2: cost grows with what is offered, not with what
-#   exists. Rule 3: a rule is what the build checked, or it is damaged and refuses.
+#   The rules that the index offers for this message, by server, action and caller. Rule 1: the build decides everything
+#   that it can: `allow` contains the permissions that need no further judgment, and `look` the rules that must be
+#   judged, each with a hint about its targets. Rule 2: the cost grows with the number of offered rules, not with the
+#   number of all rules. Rule 3: a rule that differs from the one that the build checked is damaged and refuses.
 package mcp.lib.rules.candidates
 
 import data.mcp.lib.call
@@ -14,15 +14,15 @@ import data.mcp.lib.rules.seals
 import data.mcp.lib.rules.standing
 
 # METADATA
-# description: What the index offers for this message; nothing where the index is damaged.
+# description: The rules that the index offers for this message. Empty if the index is damaged.
 offer := offered if {
 	offered := offers[_row]
 } else := {"complete": false, "allow": set(), "look": {}}
 
 # METADATA
 # description: |
-#   What the index offers this caller on this server, by row: one for each action, and `none` for messages without a
-#   target. A list of items is judged with all rows at once.
+#   The rules that the index offers for this caller on this server, by row. There is one row for each action, and `none`
+#   for messages without a target. A list of items is judged with all rows at once.
 offers[row] := {
 	"complete": count(looks) == count(leaves),
 	"allow": {id | some leaf in leaves; some id in leaf.allow},
@@ -39,26 +39,26 @@ offers[row] := {
 		],
 	)
 
-	# A list of refusals that is damaged is seen; a permission that is lost permits nothing.
+	# A damaged list of refusals is detected. A lost permission permits nothing.
 	looks := [leaf.look | some leaf in leaves; is_object(leaf.look)]
 }
 
 # METADATA
 # description: |
-#   A rule that is what the build checked, and how it stands for this caller at this moment, which is the same for every
-#   item of a list. Undefined for a damaged one.
+#   A rule that the build checked, and its standing for this caller at this time, which is the same for every item of a
+#   list. Undefined for a damaged rule.
 read[id] := {"rule": rule, "stands": standing.of(rule)} if {
 	rule := data.rules[id]
 	seals.fits(id, rule)
 }
 
 # METADATA
-# description: True if the bundle has an index at all; of what is missing deeper, the rules permit nothing.
+# description: True if the bundle has an index. If deeper parts of it are missing, the rules permit nothing.
 present if is_object(data.index.rules["*"].none.any.look)
 
 _rows := {"read", "write", "delete", "send", "execute", "list", "unknown", "none"}
 
-# Where no rule is indexed by subject or client id, nothing is looked up by them.
+# If no rule is indexed by subject or client id, they are not looked up.
 _keys := _own_keys if {
 	data.index.people == false
 } else := array.concat(_own_keys, people.keys) if data.index.people == true
@@ -70,7 +70,7 @@ _own_keys := data.index.who[principal.agent_id] if {
 	_agent_keys,
 	array.concat(
 		[concat(":", ["group", group]) | some group in principal.groups; is_string(group)],
-		# What restricts by a claim that is unknown.
+		# The rules that restrict by an unknown claim.
 		[concat(":", ["unknown", field]) | some field in principal.unknown; is_string(field)],
 	),
 )

@@ -1,17 +1,17 @@
 # METADATA
 # title: People
 # description: |
-#   Whether a caller is one of those whom a rule names by subject, client id, claim or network. Rule 1: only a JWT has a
-#   subject, a client id and claims; a service token and an anonymous caller surely have none. Rule 2: a claim that is
-#   absent, empty, kept elsewhere, of a type that the rule does not name, or a text that lists several values is unknown.
-#   Rule 3: a name with an issuer (`https://idp.example#alice`) is of that issuer only, and a name of a token never looks
-#   like one.
+#   Whether a rule names the caller by subject, client id, claim or network. Rule 1: only a JWT has a subject, a client
+#   id and claims; a service token and an anonymous caller surely have none. Rule 2: a claim is unknown if it is absent,
+#   empty, stored elsewhere, of a type that the rule does not name, or a text that lists several values. Rule 3: a name
+#   with an issuer (`https://idp.example#alice`) belongs to that issuer only, and a name from a token never has this
+#   form.
 package mcp.lib.rules.people
 
 import data.mcp.lib.principal
 
 # METADATA
-# description: The keys of the index under which rules by subject and client id are found for this caller.
+# description: The keys of the index for the rules that name this caller by subject or client id.
 keys := [key |
 	input.principal.method == "jwt"
 	some field in ["subject", "client_id"]
@@ -20,7 +20,7 @@ keys := [key |
 ]
 
 # METADATA
-# description: What a rule may call the subject or the client of a JWT; nothing if it is unknown.
+# description: The names by which a rule may refer to the subject or the client of a JWT. Empty if it is unknown.
 names(field) := _plain(name) | _issued(name) if {
 	input.principal.method == "jwt"
 	name := _name(field)
@@ -62,15 +62,15 @@ is_elsewhere(networks) if {
 }
 
 # METADATA
-# description: What a rule needs to know of the caller and cannot be read, in words.
+# description: The facts about the caller that a rule needs and that cannot be read, in words.
 unread(who) := array.concat(
 	[text |
 		input.principal.method == "jwt"
 		some name, values in who.claims
 		_is_unknown(name, values)
-		text := sprintf("the claim `%v` could not be read from the token: its issuer must add it in the form that the rule has", [name])
+		text := sprintf("The claim `%v` could not be read from the token: its issuer must add it in the form that the rule uses", [name])
 	],
-	["the address of the caller is not known" | who.source; not _has_address],
+	["The address of the caller is not known" | who.source; not _has_address],
 )
 
 _is_unknown(name, values) if {
@@ -81,21 +81,21 @@ _is_unknown(name, values) if {
 _has_address if {
 	is_string(input.context.source_ip)
 
-	# An address that is none would be a run-time error.
+	# A text that is not an address would be a run-time error.
 	net.cidr_is_valid(concat("/", [input.context.source_ip, "0"]))
 }
 
-# By their own paths: a read of the whole principal would count as one of what a journal masks.
+# These read single paths: a read of the whole principal would count as a read of fields that the journal masks.
 _name("subject") := input.principal.subject
 
 _name("client_id") := input.principal.client_id
 
-# A name with `#` is of an issuer: a token's own text must not pass for one.
+# A name with `#` belongs to an issuer, so a text from a token must not look like one.
 _plain(name) := {name | not contains(name, "#")}
 
 _issued(name) := {concat("#", [input.principal.issuer, name]) | is_string(input.principal.issuer)}
 
-# The value of a claim, or of what a name that begins with `/` points to; null if it is not in the token.
+# The value of a claim. A name that begins with `/` is a pointer into the claims. Null if the token does not have it.
 _value(name) := value if {
 	is_object(input.principal.claims)
 	path := _path(name)
@@ -128,7 +128,7 @@ _fails(value, values) if {
 	every element in value { _differs(element, values) }
 }
 
-# A value of a type that the rule names, which is none of its values and is no text that lists one of them.
+# A value of a type that the rule names, that is not one of its values and not a text that lists one of them.
 _differs(value, values) if {
 	value != ""
 	some other in values

@@ -1,11 +1,12 @@
 # METADATA
 # title: The scope of a rule
 # description: |
-#   Whether a rule that stands is about the target of the message. Rule 1: `misses` is true where a part of `what` surely
-#   does not fit, `reaches` where every part surely does; between the two (an unknown action, damaged tags) a rule
-#   refuses and does not permit. Rule 2: an unknown action is each of the actions. Rule 3: a message without a target
-#   is reached by whatever gives something on the server, and missed by all but what refuses the whole of it. Rule 4: a
-#   rule about data classes surely fits a target if it names all classes of it, and surely does not if it names none.
+#   Whether a rule that stands applies to the target of the message. Rule 1: `misses` is true if a part of `what` surely
+#   does not fit, and `reaches` is true if every part surely fits. In between (an unknown action, damaged tags) a rule
+#   refuses and does not permit. Rule 2: an unknown action counts as each of the actions. Rule 3: a message without a
+#   target is reached by every rule that permits or holds something on the server, and missed by all refusals except
+#   those of the whole server. Rule 4: a rule about data classes surely fits a target if it names all its classes, and
+#   surely does not fit if it names none of them.
 package mcp.lib.rules.scope
 
 import data.mcp.lib.call
@@ -14,7 +15,7 @@ import data.mcp.lib.patterns
 import data.mcp.lib.rules.standing
 
 # METADATA
-# description: True unless the index's hint says that a rule is about other targets.
+# description: True unless the hint of the index says that a rule applies to other targets.
 is_hinted(null)
 
 is_hinted(hint) if {
@@ -35,7 +36,7 @@ is_hinted(hint) if {
 _text := call.target_text if is_string(call.target_text)
 
 # METADATA
-# description: True if a refusal surely is not about this target.
+# description: True if a refusal surely does not apply to this target.
 misses(rule) if not _fits_target(rule.what)
 
 misses(rule) if {
@@ -69,21 +70,23 @@ misses(rule) if {
 	rule.arguments != []
 }
 
-# Its exception could fit a message that has arguments.
+# The exception of the rule could fit a message that has arguments.
 misses(rule) if {
 	call.targetless
 	is_excepted_by_arguments(rule)
 }
 
 # METADATA
-# description: True if only the arguments can tell whether the exception of a rule fits.
+# description: True if only the arguments decide whether the exception of a rule fits.
 is_excepted_by_arguments(rule) if {
 	count(rule.unless.arguments) > 0
 	not standing.misses(rule.unless)
 }
 
 # METADATA
-# description: True if a permission surely is about this target, or gives something on the server to a message without one.
+# description: |
+#   True if a permission surely applies to this target, or if the message has no target and the rule permits something
+#   on the server.
 reaches(rule) if {
 	_fits_target(rule.what)
 	_fits_tags(rule.what)

@@ -1,11 +1,12 @@
 # METADATA
 # title: The standing of a rule
 # description: |
-#   Whether a rule is in force for this caller at this moment. Rule 1: it stands `surely`, `perhaps` or `not`: what refuses
-#   needs more than `not`, what permits needs `surely`. Rule 2: servers and the first field of `who` were resolved by
-#   the build's index, unless its claim is unknown; `claims` and `source` never are. Rule 3: by an unknown claim, a rule
-#   stands at most `perhaps`. Rule 4: an exception that reads no arguments is part of the standing: a rule does not stand
-#   where it surely fits, and stands surely only where it surely does not.
+#   Whether a rule is in force for this caller at this time. Rule 1: a rule stands `surely`, `perhaps` or `not`. A
+#   refusal needs more than `not`, and a permission needs `surely`. Rule 2: the index of the build resolved servers and
+#   the first field of `who`, unless its claim is unknown; it never resolves `claims` and `source`. Rule 3: with an
+#   unknown claim, a rule stands at most `perhaps`. Rule 4: an exception that reads no arguments is part of the
+#   standing. A rule does not stand if its exception surely fits, and stands surely only if its exception surely does
+#   not fit.
 package mcp.lib.rules.standing
 
 import data.mcp.lib.clock
@@ -62,7 +63,7 @@ _are_asked_by(who) if {
 	every field, names in who { _is_asked_by(field, names) }
 }
 
-# Whether an exception fits that reads arguments is judged with the arguments.
+# An exception that reads arguments is judged together with the arguments.
 _is_unexcepted(exception) if exception == null
 
 _is_unexcepted(exception) if count(exception.arguments) > 0
@@ -126,7 +127,7 @@ _is_someone_else("source", networks) if people.is_elsewhere(networks)
 
 _is_unknown(field) if _claims[field] in principal.unknown
 
-# Whether one of these is unknown depends on its values.
+# For these fields, the values decide whether they are unknown.
 _is_unknown(field) if field in {"claims", "source"}
 
 _is_found_by_index(who) if {
@@ -137,7 +138,7 @@ _is_found_by_index(who) if {
 }
 
 # METADATA
-# description: The unknown fields of the principal that `who` of a rule reads.
+# description: The unknown fields of the principal that the `who` of a rule reads.
 unknown(who) := set() if {
 	principal.unknown == set()
 } else := {claim |
@@ -146,10 +147,10 @@ unknown(who) := set() if {
 	claim in principal.unknown
 }
 
-# The fields of `who` that claims answer, with the field of the principal that they read.
+# The fields of `who` that depend on claims, each with the field of the principal that it reads.
 _claims := {"groups": "groups", "subjects": "subject", "client_ids": "client_id"}
 
-# What is not there, or is of another type, says nothing of who asks.
+# A field that is missing or has another type says nothing about the caller.
 _is_known("groups") if is_array(input.principal.groups)
 
 _is_known(field) if {
