@@ -135,7 +135,7 @@ def test_ask_states_people_and_addresses(run: Run, repository: Path, put: Write)
     staff = ("--claim", "employee_type=staff")
     assert run(*asking, *staff).stdout.startswith("allow  claude"), run(*asking, *staff).output
     intern = ("--claim", "employee_type=intern", "--claim", 'realm_access={"roles": ["trainee"]}')
-    assert "because: rules_permit (medium): rule interns-do-not-read: Interns" in run(*asking, *intern).stdout
+    assert "because: rules_permit (medium): Rule `interns-do-not-read`: Interns" in run(*asking, *intern).stdout
     assert run(*asking, *staff, "--client-id", "beta-ide").stdout.startswith("hold")
     assert run(*asking, *staff, "--from", "192.0.2.9").stdout.startswith("deny")
     alice = run(*asking[:-4], "--tool", "write_file", "--subject", "alice", "--issuer", ISSUER, "--json")

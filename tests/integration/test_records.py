@@ -20,7 +20,7 @@ RULES: Final[dict[str, Any]] = {
             "rule": "demo-may-be-read",
             "effect": "allow",
             "what": {"actions": ["read", "list"]},
-            "reason": "Reading the demo's files harms nobody.",
+            "reason": "Reading the demo's files is harmless.",
             "owner": "you@example.com",
         }
     ]

@@ -1,6 +1,6 @@
 # METADATA
 # title: Recipients are known
-# description: Messages leave the organization only to domains that the environment lists.
+# description: Messages are sent only to recipients in domains that the environment lists.
 # custom:
 #   severity: high
 #   remedy: Ask the data owner to add the domain to data/recipients.yaml.

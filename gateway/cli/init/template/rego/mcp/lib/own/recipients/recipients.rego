@@ -1,16 +1,16 @@
 # METADATA
 # title: Recipients
 # description: |
-#   Whom a message goes to, and whom this organization knows. Rule 1: an address is one text with one `@`; what holds
-#   several, or anything else, is no address that can be known. Rule 2: a field that cannot be read makes the whole call
-#   unreadable, so that a recipient in it is not overlooked. Rule 3: every argument is read by its own name, so that a
-#   masked journal keeps these and no others.
+#   The recipients of a message, and the recipients that this organization knows. Rule 1: an address is one text with one
+#   `@`. A text with several addresses, or with anything else, is never a known address. Rule 2: a field that cannot be
+#   read makes the whole call unreadable, so that no recipient is overlooked. Rule 3: every argument is read by its own
+#   name, so that a masked journal keeps only these arguments.
 package mcp.lib.own.recipients
 
 import data.own.recipients.domains as known_domains
 
 # METADATA
-# description: The arguments that name recipients, by field.
+# description: The arguments that contain recipients, by field.
 named["to"] := input.arguments.to
 
 named["cc"] := input.arguments.cc
@@ -20,7 +20,7 @@ named["bcc"] := input.arguments.bcc
 named["recipients"] := input.arguments.recipients
 
 # METADATA
-# description: Every recipient; a text is one, a list is as many as it has.
+# description: All recipients. A text is one recipient, and each element of a list is one.
 addresses contains value if {
 	some value in named
 	is_string(value)
@@ -33,7 +33,7 @@ addresses contains address if {
 }
 
 # METADATA
-# description: True where every field that names recipients is a text or a list.
+# description: True if every field that contains recipients is a text or a list.
 readable if {
 	count(named) > 0
 	every value in named { _is_text_or_list(value) }
