@@ -13,17 +13,17 @@ import pytest
 
 DEADLINE_S: Final = 1_800
 STEPS: Final = (
-    "tested, built twice alike, signed",
+    "tested, built twice with the same result, signed",
     "published and enforced by both gateways",
-    "the smoke test passes, and fails where another list is wanted",
-    "a loosening that nobody explained is refused by the replay, and marked in the report",
-    "explained, it passes",
-    "merged, it is built, signed, published and enforced",
+    "the smoke test passes, and fails if another list is expected",
+    "a loosening that is not explained fails the replay and is marked in the report",
+    "with an explanation, the replay passes",
+    "merged, built, signed, published and enforced",
     "a week later the same content is enforced under a higher number",
     "stopped: both gateways refuse the agent",
-    "the smoke test sees what is refused",
-    "rolled back, under a new number, and enforced by both gateways",
-    "the next weekly run does not bring back what was taken back",
+    "the smoke test detects the stop",
+    "rolled back under a new number, enforced by both gateways",
+    "the next weekly run does not publish the rolled back content again",
 )
 
 
@@ -173,4 +173,4 @@ def test_a_step_that_nobody_knows_is_told(tmp_path: Path) -> None:
         ["bash", "ci/policy.sh", "deploy"], cwd=tmp_path / "policies", capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
-    assert "There is no step deploy" in done.stderr
+    assert "Unknown step deploy" in done.stderr

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# The whole life of a policy on this machine: a hub, two gateways, and every step that the workflow runs, in its order: a
-# pull request with a loosening, a merge, a week in which nothing changes, a stop, a rollback, each with the time that it
-# took. It works on a copy in .state/rehearsal, with keys and tokens of its own, and ends everything that it started.
+# Rehearse the whole life of a policy on this machine, with a hub and two gateways. The script runs every step of the
+# workflow in order (a pull request with a loosening, a merge, a week without changes, a stop, a rollback) and prints the
+# time of each. It works on a copy in .state/rehearsal with its own keys and tokens, and ends every process that it starts.
 #
-# The copy has what is committed, and one environment more: `rehearsal`, with a mail server that does nothing, an agent,
-# rules and scenarios. So it works whatever your environments hold; `test` tests all of them, and your own Rego decides,
-# with the `data/` of your environments.
+# The copy contains the last commit and one additional environment, `rehearsal`, with a mail server that does nothing, an
+# agent, rules and scenarios. So the script does not depend on the content of your environments. The step `test` tests all of
+# them, and your own Rego decides, with the `data/` of your environments.
 #
-#   bash ci/rehearse.sh          needs bash 5, mcp-admission, git, curl, python3 and awk on the PATH, and what is to be
-#                                rehearsed committed: what is not committed is not rehearsed
+#   bash ci/rehearse.sh          needs bash 5, mcp-admission, git, curl, python3 and awk on the PATH. It rehearses only
+#                                committed files
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -24,7 +24,7 @@ for file in ci/policy.sh bundles; do
 	git cat-file -e "HEAD:$prefix$file" 2>/dev/null || needs "\`$file\` in the last commit."
 done
 ! git cat-file -e "HEAD:${prefix}bundles/rehearsal" 2>/dev/null || needs "the name \`bundles/rehearsal\` for itself: rename that environment."
-[[ -z "$(git status --porcelain --untracked-files=no -- .)" ]] || echo "Changes that are not committed are not rehearsed" >&2
+[[ -z "$(git status --porcelain --untracked-files=no -- .)" ]] || echo "Uncommitted changes are not rehearsed." >&2
 unset "${!POLICY_@}" MCP_HUB_TOKEN
 
 umask 077
@@ -48,27 +48,27 @@ trap ended EXIT
 
 began() { start=$EPOCHREALTIME; }
 took() { printf '%7.2f s  %s\n' "$(awk -v a="$start" -v b="$EPOCHREALTIME" 'BEGIN {print b - a}')" "$1"; }
-within() { # within SECONDS COMMAND...: again and again until it succeeds
+within() { # within SECONDS COMMAND...: repeat the command until it succeeds
 	local last=$((SECONDS + $1))
 	shift
 	until "$@"; do
-		((SECONDS < last)) || { echo "not in time: $*" >&2; exit 1; }
+		((SECONDS < last)) || { echo "Timed out: $*" >&2; exit 1; }
 		sleep 0.02
 	done
 }
 logged() { grep '"listening"' "$root/$1.log" 2>/dev/null | grep -oE "\"$2\": ?\"[^\"]+\"" | cut -d'"' -f4 | grep .; }
 quietly() { "$@" >"$root/last.log" 2>&1 || { cat "$root/last.log" >&2; exit 1; }; }
-refused() { # refused WORDS COMMAND...: it fails, and says these words
+refused() { # refused WORDS COMMAND...: check that the command fails and prints these words
 	local words=$1
 	shift
 	if "$@" >"$root/last.log" 2>&1 || ! grep -q -- "$words" "$root/last.log"; then
 		cat "$root/last.log" >&2
-		echo "this did not fail with '$words': $*" >&2
+		echo "The command did not fail with '$words': $*" >&2
 		exit 1
 	fi
 }
 
-# A copy of what is committed, with the environment of the rehearsal.
+# A copy of the last commit, with the environment of the rehearsal.
 git clone --quiet --no-hardlinks "$top" "$work"
 cd "$work/$prefix"
 git config user.name Rehearsal
@@ -160,7 +160,7 @@ git add --all --force "$rehearsed"
 git commit --quiet --all --message "Add the environment of the rehearsal"
 mcp-admission check . --environment rehearsal >"$root/last.log" 2>&1 || {
 	cat "$root/last.log" >&2
-	needs "requirements of your own that permit $agent to list and to read on $server: see above what refuses."
+	needs "requirements of your own that permit $agent to list and to read on $server. The output above shows which refuse."
 }
 
 # Keys, tokens, a hub.
@@ -203,7 +203,7 @@ for number in 1 2; do
 done
 for number in 1 2; do within 60 logged "gateway$number" url >/dev/null; done
 
-call() { # call GATEWAY TOOL: what an agent is told
+call() { # call GATEWAY TOOL: print the response to an agent
 	curl --silent --max-time 20 "$(logged "gateway$1" url)/servers/$server/mcp" --header "Authorization: Bearer $token" \
 		--header 'Content-Type: application/json' --header 'Accept: application/json, text/event-stream' \
 		--data "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"$2\",\"arguments\":{\"id\":\"1\"}}}"
@@ -220,20 +220,20 @@ export POLICY_SMOKE_TOOLS="search_mail read_mail" POLICY_SMOKE_HIDDEN=delete_mai
 # The merge of the first policy.
 began
 quietly bash ci/policy.sh test build sign
-took "tested, built twice alike, signed"
+took "tested, built twice with the same result, signed"
 began
 quietly bash ci/policy.sh publish
 took "published and enforced by both gateways"
 began
 quietly bash ci/policy.sh smoke
 POLICY_SMOKE_TOOLS=no_such_tool refused "missing: \['no_such_tool'\]" bash ci/policy.sh smoke
-POLICY_SMOKE_HIDDEN=read_mail refused "too much: \['read_mail'\]" bash ci/policy.sh smoke
-POLICY_SMOKE_TOKEN=mcpa_nobody refused "does not list its tools" bash ci/policy.sh smoke
-took "the smoke test passes, and fails where another list is wanted"
+POLICY_SMOKE_HIDDEN=read_mail refused "unexpected: \['read_mail'\]" bash ci/policy.sh smoke
+POLICY_SMOKE_TOKEN=mcpa_nobody refused "does not list the tools" bash ci/policy.sh smoke
+took "the smoke test passes, and fails if another list is expected"
 within 20 both_told delete_mail mail-is-kept
 within 20 both_told read_mail '"done"'
 
-# A pull request with a loosening, which the reviewers see, and which recorded calls bring to light.
+# A pull request with a loosening, which the report shows to the reviewers and the replay of recorded calls detects.
 python3 - <<'PYTHON'
 from pathlib import Path
 
@@ -255,7 +255,7 @@ quietly bash ci/policy.sh diff
 POLICY_REFUSE_LOOSENING=1 refused "admits more than before" bash ci/policy.sh diff
 quietly bash ci/policy.sh report
 for words in '### Loosens' 'mail-is-kept' 'delete_mail'; do grep -q -- "$words" .state/ci/report.md; done
-took "a loosening that nobody explained is refused by the replay, and marked in the report"
+took "a loosening that is not explained fails the replay and is marked in the report"
 cat >expected-changes.yaml <<'YAML'
 changes:
   - from: deny
@@ -263,20 +263,20 @@ changes:
     server: rehearsal-mail
     target: delete_mail
     owner: rehearsal@example.com
-    reason: Support empties the spam folder from now on.
+    reason: Support now empties the spam folder.
 YAML
 git add --force expected-changes.yaml && git commit --quiet --message "Explain why support may delete mail"
 began
 quietly bash ci/policy.sh test build replay diff report
-took "explained, it passes"
+took "with an explanation, the replay passes"
 
-# The merge, and a week in which nothing changes.
+# The merge, and a week without changes.
 began
 quietly bash ci/policy.sh build sign publish
-refused 'too much: \[.delete_mail.\]' bash ci/policy.sh smoke
+refused 'unexpected: \[.delete_mail.\]' bash ci/policy.sh smoke
 export POLICY_SMOKE_TOOLS="read_mail delete_mail" POLICY_SMOKE_HIDDEN=""
 quietly bash ci/policy.sh smoke
-took "merged, it is built, signed, published and enforced"
+took "merged, built, signed, published and enforced"
 within 20 both_told delete_mail '"done"'
 enforced() { curl --silent "$POLICY_GATEWAY/readyz" | grep -oE '"revision": ?"[^"]+"' | head -n 1 | cut -d'"' -f4; }
 before=$(enforced)
@@ -284,7 +284,7 @@ began
 quietly bash ci/policy.sh test build replay report
 quietly bash ci/policy.sh build sign publish smoke
 after=$(enforced)
-[[ "${before%.*}" == "${after%.*}" ]] && ((${before##*.} < ${after##*.})) || { echo "$after is not $before anew" >&2; exit 1; }
+[[ "${before%.*}" == "${after%.*}" ]] && ((${before##*.} < ${after##*.})) || { echo "$after is not $before with a higher number" >&2; exit 1; }
 took "a week later the same content is enforced under a higher number"
 
 began
@@ -293,19 +293,19 @@ mcp-admission stop --agent "$agent" --for 1h --because "It deletes what it shoul
 within 20 both_told read_mail nothing_is_stopped
 took "stopped: both gateways refuse the agent"
 began
-refused "refuses to list its tools" bash ci/policy.sh smoke
-took "the smoke test sees what is refused"
-quietly mcp-admission stop lift "$(cat "$root/stop.id")" --because Mended --hub "$hub" --token-file "$root/responder.token"
+refused "refuses to list the tools" bash ci/policy.sh smoke
+took "the smoke test detects the stop"
+quietly mcp-admission stop lift "$(cat "$root/stop.id")" --because Fixed --hub "$hub" --token-file "$root/responder.token"
 
 began
 export POLICY_BECAUSE="Deleting was a mistake"
 quietly bash ci/policy.sh rollback
 within 20 both_told delete_mail mail-is-kept
-took "rolled back, under a new number, and enforced by both gateways"
+took "rolled back under a new number, enforced by both gateways"
 began
-refused "the gateway enforces" bash ci/policy.sh smoke
+refused "The gateway enforces" bash ci/policy.sh smoke
 quietly bash ci/policy.sh test build sign
 refused "took it back" bash ci/policy.sh publish
-took "the next weekly run does not bring back what was taken back"
+took "the next weekly run does not publish the rolled back content again"
 
 mcp-admission bundle history --to "$hub" --token-file "$root/reader.token" --channel rehearsal
