@@ -10,7 +10,7 @@ import data.mcp.lib.catalog
 import data.mcp.lib.principal
 
 # METADATA
-# description: True unless this environment lists no data classes, so that no clearance is required.
+# description: True unless this environment surely lists no data classes.
 is_asked if not data.environment.data_classes == null
 
 # METADATA
