@@ -53,7 +53,7 @@ test_an_unknown_claim_is_no_match if {
 	}
 }
 
-test_a_wider_identity_of_another_agent_does_not_count_while_a_more_specific_one_may_fit if {
+test_a_wider_identity_does_not_count_while_a_more_specific_one_may_fit if {
 	every number, shape in _shapes {
 		every wider in array.slice(_shapes, number + 1, 7) {
 			policy := _policy([[shape, "bot"], [wider, "nobody"]])

@@ -213,7 +213,7 @@ test_takes_what_has_no_pin_unless_pins_are_required if {
 	}
 }
 
-test_what_is_pinned_and_unseen_is_said_to_be_unseen_also_where_pins_are_required if {
+test_a_pinned_but_unseen_definition_is_reported_as_unseen_if_pins_are_required if {
 	strict := fixture.changed(fixture.bundle, ["environment", "require_pins"], true)
 	unseen := fixture.changed(fixture.call, ["definition"], null)
 	some message in fixture.because("definition_is_unchanged", unseen, strict)

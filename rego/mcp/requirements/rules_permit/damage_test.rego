@@ -90,7 +90,7 @@ test_is_not_met_where_the_index_does_not_know_the_agent if {
 	_refused(fixture.call, fixture.changed(fixture.bundle, ["index", "who", "bot"], "any"))
 }
 
-test_a_damaged_index_refuses_also_where_an_environment_allows_what_no_rule_refuses if {
+test_a_damaged_index_refuses_even_if_the_environment_allows_by_default if {
 	open := fixture.changed(fixture.with_rules([], []), ["environment", "default"], "allow")
 	not _refused(fixture.call, open)
 	_refused(fixture.call, fixture.without(open, ["index", "who", "bot"]))

@@ -17,7 +17,7 @@ test_a_rule_in_a_mode_is_reported_and_not_enforced if {
 	}
 }
 
-test_a_rule_in_a_mode_is_reported_beside_permissions_of_which_nothing_is_left_to_judge if {
+test_a_rule_in_a_mode_is_reported_in_addition_to_indexed_permissions if {
 	relaxed := _rule({"effect": "deny", "mode": "warn", "reason": "Trying it.", "expires": "2026-12-01T00:00:00Z"})
 	policy := json.patch(fixture.bundle, [
 		{"op": "add", "path": ["rules", "x"], "value": relaxed},
