@@ -74,3 +74,13 @@ test_what_only_the_rules_refuse_does_not_meet_everything if {
 	fixture.unmet_by_arguments(fixture.call, sometimes) == {"rules_permit"}
 	not fixture.meets_everything(fixture.call, sometimes)
 }
+
+# A damaged index may let the rules permit the arguments although they do not permit the message.
+test_rules_that_permit_only_the_arguments_do_not_meet_everything if {
+	every value in ["x", null, {}] {
+		damaged := fixture.changed(fixture.bundle, ["index", "rules", "*", "read", "any"], value)
+		fixture.unmet(fixture.call, damaged) == {"rules_permit"}
+		fixture.unmet_by_arguments(fixture.call, damaged) == set()
+		not fixture.meets_everything(fixture.call, damaged)
+	}
+}

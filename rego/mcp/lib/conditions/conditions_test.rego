@@ -129,7 +129,11 @@ test_only_absence_says_something_of_a_missing_argument if {
 	}
 	every path in ["/a", "/null", "/false", "/list", "/list/0", "/mixed/0/7"] {
 		_fails({"path": path, "absent": true})
-		_holds({"path": path, "not": {"absent": true}})
+		not _holds({"path": path, "absent": true})
+		every present in [{"path": path, "not": {"absent": true}}, {"path": path, "none_of": [{"absent": true}]}] {
+			_holds(present)
+			not _fails(present)
+		}
 	}
 }
 
