@@ -138,8 +138,8 @@ def text(refusal: Refusal, wording: Wording) -> str:
     blocked = wording.opening if refusal.stage == "refused" and refusal.code in _OF_POLICY else ""
     lines = [line for line in (blocked, _OPENINGS[refusal.stage].format(code=refusal.code, by=by)) if line]
     lines += [f"- {reason.requirement}: {reason.message}" for reason in refusal.reasons]
-    lines += [f"Next step: {remedy}" for remedy in dict.fromkeys(r.remedy for r in refusal.reasons) if remedy]
-    lines += [f"Contact: {', '.join(refusal.owners)}."] if refusal.owners else []
+    lines += [f"What to do: {remedy}" for remedy in dict.fromkeys(r.remedy for r in refusal.reasons) if remedy]
+    lines += [f"Whom to ask: {', '.join(refusal.owners)}."] if refusal.owners else []
     lines += [part for part in (wording.organization_message, _ask_at(wording.request_url)) if part]
     if refusal.stage in _SENT:
         lines.append(_CHECK)

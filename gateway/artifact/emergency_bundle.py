@@ -5,7 +5,7 @@ Rule 2: a message is refused if all selectors of a stop match it. A document kee
 earlier library refuses at least as much with it. Otherwise its schema makes such a library stop everything.
 Rule 3: every stop made here ends by itself within a day. A stop that another program signed ends at its own end time:
 its length follows only from `at`, a text for people, which has milliseconds here and can be anything elsewhere. A limit
-computed from that text could end a stop that is still needed. Gateways log the event `policy_stop_overlong` instead.
+computed from that text could end a stop that is still needed. Gateways log `policy_stop_duration_exceeded` instead.
 """
 
 import re

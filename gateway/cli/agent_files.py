@@ -151,19 +151,8 @@ def shown(document: Any, text: str = "") -> str:
 
 def write(path: Path, text: str) -> None:
     """Replace or create a file in one step."""
-    mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=path.parent, prefix=".", suffix=".new", delete=False
-    ) as file:
-        try:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-            os.fchmod(file.fileno(), mode)
-            Path(file.name).replace(path)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
+    mode = None if path.exists() else 0o644
+    replace(path, text.encode(), mode=mode)
 
 
 def _yaml(text: str) -> Any:

@@ -122,7 +122,6 @@ def _shown(found: list[ReplayCoverage], compared: list[str]) -> Iterator[str]:
 
 def _write(path: Path, content: bytes) -> None:
     """Write the file in one step or not at all, readable by its owner only."""
-    scratch = path.with_name(f".{path.name}~")
     try:
         replace(path, content)
     except OSError as error:

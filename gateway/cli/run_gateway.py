@@ -23,13 +23,6 @@ from gateway.telemetry import configure, render
 from gateway.telemetry.log_events import level_of
 
 _LOG = logging.getLogger("gateway")
-_WARNED = (
-    *("_refused", "_rejected", "_failed", "cannot_start", "_killed", "_silent", "_nonsense", "_unready"),
-    *("_ended", "_ends_soon", "_expired", "_expires_soon", "_stale", "_stale_soon", "_overlong", "_outdated"),
-    *("_unknown", "_unreachable", "_passed_over", "_apart", "_unreadable", "_unkept", "_unwatched", "_unfollowed"),
-    *("_not_run", "_unusable", "_removed"),
-)
-"""Endings of the events that need attention; they are logged as warnings."""
 _QUIET = frozenset({"worker_started", "opa_started", "ended", "draining"})
 
 

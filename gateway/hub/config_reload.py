@@ -59,7 +59,7 @@ class ConfigReloader:
         callers, keys = changes(old.callers, found.callers), changes(old.keys, found.keys)
         self._trust.callers, self._trust.keys = found.callers, found.keys
         if callers or keys:
-            self._report("settings_taken", callers=callers, keys=keys)  # the log masks the values under `tokens`
+            self._report("settings_reloaded", callers=callers, keys=keys)  # the log masks the values under `tokens`
         self._trust.look(time.time_ns())
         if later := [name for name, value in fixed(found).items() if value != fixed(old)[name]]:
             self._report("settings_need_restart", settings=later)

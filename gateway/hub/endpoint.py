@@ -106,7 +106,7 @@ class Guard(Struct, frozen=True):
     def _ended(self, found: TokenHolder) -> HubResponse:
         self.counts.calls_refused["expired"] += 1
         if count := self.late.turned_away(time.monotonic()):
-            self.report("ended_token_refused", by=found.name, expires=found.expires, count=count)
+            self.report("expired_token_refused", by=found.name, expires=found.expires, count=count)
         remedy = "Ask the hub's operator for a new token."
         return refused(401, f"the token of {found.name} expired at {found.expires}", remedy, "token_expired")
 

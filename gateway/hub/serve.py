@@ -50,7 +50,7 @@ async def serve(settings: HubSettings, report: HubEventLog) -> int:
             return await _listen(settings, hub, certificate, ending)
     except OSError as error:  # includes ssl.SSLError
         where = f"{error.filename}: " if error.filename else ""
-        report("cannot_start", reason=f"{where}{error.strerror or error}. Fix it, or correct the hub's settings.")
+        report("start_failed", reason=f"{where}{error.strerror or error}. Fix it, or correct the hub's settings.")
         return 1
 
 
@@ -88,7 +88,9 @@ def _ended(report: HubEventLog, looking: asyncio.Task[None]) -> None:
     """Log that a watcher task failed: from now on, changes of files have no effect, not even a removed token."""
     error = None if looking.cancelled() else looking.exception()
     if error is not None:
-        report("looking_failed", error=repr(error), remedy="restart the hub: it no longer reloads changed files")
+        report(
+            "directory_watch_failed", error=repr(error), remedy="restart the hub: it no longer reloads changed files"
+        )
 
 
 def composed(settings: HubSettings, report: HubEventLog) -> Hub:

@@ -135,7 +135,7 @@ class BundleFollowers:
             words = "ahead of" if ahead_s > 0 else "behind"
             self._clocks[url] = f"{url}: its clock is {abs(ahead_s):.0f} s {words} this machine's"
             if not known:
-                self._note("clock_apart", detail=f"{self._clocks[url]}: check which clock is wrong")
+                self._note("clock_skew", detail=f"{self._clocks[url]}: check which clock is wrong")
         elif known:
             del self._clocks[url]
             self._note("clock_in_sync", detail=url)
@@ -145,7 +145,7 @@ class BundleFollowers:
         error = None if running.cancelled() else running.exception()
         if error is not None:
             self._problems[what] = f"bundles are no longer followed: {error!r}: restart the gateway"
-            self._note("unfollowed", detail=f"{error!r}: restart the gateway")
+            self._note("follower_crashed", detail=f"{error!r}: restart the gateway")
             self.on_problem()
 
     async def _raise(self, level: str, seq: int) -> None:

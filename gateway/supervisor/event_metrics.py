@@ -14,7 +14,7 @@ from gateway.opa.process import ReportEvent
 METRIC: Final = "mcp_admission_events_total"
 REJECTED: Final = "mcp_admission_bundles_rejected_total"
 REFUSED: Final = "mcp_admission_policy_refused"
-_SAVES: Final = {"policy_refused": 1, "policy_unwatched": 1, "policy_published": 0, "policy_restored": 0}
+_SAVES: Final = {"policy_refused": 1, "policy_watch_failed": 1, "policy_published": 0, "policy_restored": 0}
 """The gauge of refused saves after each event: 1 if the last save is refused."""
 _NAME: Final = re.compile(r"[a-z][a-z_]{0,40}")
 

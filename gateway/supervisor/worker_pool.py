@@ -223,7 +223,7 @@ class WorkerProcess:
             while silent < limit:
                 silent = 0.0 if await self.readiness() != _SILENT else silent + ANSWER_S
                 await asyncio.sleep(_LOOK_S)  # noqa: TID251 - the interval between checks
-        self._report("worker_silent", worker=self._number, killed_after_s=limit)
+        self._report("worker_unresponsive", worker=self._number, killed_after_s=limit)
         self._signal(signal.SIGKILL)
 
     async def _ask(self, about: About, claim: Claim | None = None) -> Told | None:

@@ -4,7 +4,7 @@ import ast
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -175,3 +175,27 @@ def test_the_layers_of_the_design_hold() -> None:
     lint = Path(sys.executable).parent / "lint-imports"
     ended = subprocess.run([lint, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stdout
+
+
+def public_classes(source: str) -> list[str]:
+    """Return the names of the public classes that a module defines at its top level."""
+    found = (node.name for node in ast.parse(source).body if isinstance(node, ast.ClassDef))
+    return [name for name in found if not name.startswith("_")]
+
+
+def repeated(names: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """Return each class name that several modules define, with the modules."""
+    modules: dict[str, list[str]] = {}
+    for module, classes in names.items():
+        for name in classes:
+            modules.setdefault(name, []).append(module)
+    return {name: where for name, where in modules.items() if len(where) > 1}
+
+
+def test_each_public_class_name_is_unique_in_the_gateway() -> None:
+    assert repeated({named(path): public_classes(path.read_text()) for path in FILES}) == {}
+
+
+def test_a_class_name_that_two_modules_define_is_found() -> None:
+    assert public_classes("class A: ...\nclass _B: ...\ndef f():\n    class C: ...") == ["A"]
+    assert repeated({"a.py": ["A"], "b.py": ["A", "B"]}) == {"A": ["a.py", "b.py"]}

@@ -28,7 +28,9 @@ BANNED: Final = {
     "use the noun, not `what is ...`": (
         r"(?:^|[.;:] |\b(?:of|for|from|in|on|by|than|to|and|or|as) )what (?:is|was|are|were|has|had)\b"
     ),
-    "start with an imperative verb or a noun": r"\A(?-i:What|Whether|Who|Whose|Whom|Where|How)\b(?![^.]*\?)",
+    "start with an imperative verb or a noun": (
+        r"\A(?-i:What(?! to do:)|Whether|Who|Whose|Whom(?! to ask:)|Where|How)\b(?![^.]*\?)"
+    ),
     "use a common word": (
         r"\b(?:anew|beside|of ours|mend|mends|mended|borne|bears|herewith|opens nothing|let go|taken up|takes up"
         r"|nought|thereof|whereof|besides|henceforth|hitherto|lest|naught)\b"
@@ -122,6 +124,19 @@ def test_a_banned_construction_is_found_in_strings_and_docstrings(text: str) -> 
 )
 def test_plain_english_passes(text: str) -> None:
     assert findings(f"NOTE = {text!r}") == []
+
+
+def named(directory: Path) -> str:
+    return directory.name
+
+
+@pytest.mark.parametrize("package", sorted(path.parent for path in PACKAGE.glob("*/__init__.py")), ids=named)
+def test_the_texts_of_a_package_are_plain_english(package: Path) -> None:
+    assert listed(package) == []
+
+
+def test_the_texts_of_modules_without_a_package_are_plain_english() -> None:
+    assert [finding for path in sorted(PACKAGE.glob("*.py")) for finding in findings(path.read_text())] == []
 
 
 if __name__ == "__main__":

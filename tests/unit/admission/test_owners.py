@@ -49,5 +49,5 @@ def test_the_owner_of_what_refuses_is_named(decision: Decision, named: list[str]
 async def test_a_refused_caller_reads_the_contact() -> None:
     world = World(lambda _: refused("rules_permit", grounds=[RULE]))
     got = await Browser(world).legacy("tools/call", {"name": "t"})
-    assert f"Contact: {OF_RULE}." in got.json["result"]["content"][0]["text"].splitlines()
+    assert f"Whom to ask: {OF_RULE}." in got.json["result"]["content"][0]["text"].splitlines()
     assert OF_RULE in json.dumps(got.json["result"]["_meta"])

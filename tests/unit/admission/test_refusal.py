@@ -13,7 +13,7 @@ from gateway.protocol.malformed import Malformed
 def test_only_what_will_be_refused_again_says_not_to_be_retried(code: FailureName) -> None:
     said = text(own(code, "a reason", "a remedy"), Wording())
     assert ("Do not retry this unchanged." in said) is not FAILURES[code].passing
-    assert "Next step: a remedy" in said
+    assert "What to do: a remedy" in said
 
 
 @pytest.mark.parametrize(

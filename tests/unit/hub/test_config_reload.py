@@ -192,4 +192,4 @@ async def test_changes_that_need_a_restart_are_logged_and_the_others_are_loaded(
     assert (await inside.call("responder", "POST", "/v1/stops", json=stop)).status_code == 201
     os.utime(inside.ground.settings)
     await looked(renewing)
-    assert len(inside.log.named("settings_taken")) == 1, "a new timestamp alone is not a change"
+    assert len(inside.log.named("settings_reloaded")) == 1, "a new timestamp alone is not a change"

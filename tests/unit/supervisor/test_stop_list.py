@@ -24,6 +24,7 @@ from gateway.supervisor.stop_list import REMEMBERED, StopList
 HUB = ephemeral_key()
 ONE, TWO = "https://one.example", "https://two.example"
 LATER = time.time_ns() + 600 * 10**9
+EXCEEDED = "stop_duration_exceeded"
 
 
 def stop(stop_id: str, until: int = LATER) -> Stop:
@@ -175,7 +176,7 @@ def test_a_hubs_document_is_passed_on_as_it_is_until_something_is_stopped_here(t
     assert bed.offered == (lifted[0] + 1, set())
 
 
-@pytest.mark.parametrize(("hours", "told"), [(24, []), (25, ["stop_overlong"]), (9_000, ["stop_overlong"])])
+@pytest.mark.parametrize(("hours", "told"), [(24, []), (25, [EXCEEDED]), (9_000, [EXCEEDED])])
 def test_an_overlong_stop_from_another_source_is_enforced_and_logged(
     tmp_path: Path, hours: int, told: list[str]
 ) -> None:

@@ -149,7 +149,7 @@ async def test_a_port_in_use_is_reported_and_nothing_starts(tmp_path: Path) -> N
 async def test_an_unknown_group_is_reported_and_nothing_starts(tmp_path: Path) -> None:
     async with Supervisor(tmp_path, {"journal": {"group": "no-such-group"}}) as supervisor:
         assert await supervisor.ended() == 1
-        reason = (await supervisor.event("cannot_start"))["reason"]
+        reason = (await supervisor.event("start_failed"))["reason"]
         assert "`journal.group`: group `no-such-group` does not exist on this machine: create it" in reason
 
 
