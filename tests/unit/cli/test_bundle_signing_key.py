@@ -58,7 +58,7 @@ def test_exactly_one_place_is_named(words: list[str]) -> None:
     [
         (["--key-env", "ABSENT"], "The environment variable ABSENT is not set"),
         (["--key-env", "NONSENSE"], "--key-env does not name a valid signing key: it is not the PEM text of a private"),
-        (["--key-env", "EDDSA"], "OPA 1.22 does not verify EdDSA"),
+        (["--key-env", "EDDSA"], "OPA 1.22 cannot verify EdDSA"),
         (["--key-command", "/no/such/program"], "does not start"),
         (["--key-command", "'"], "does not start"),
         (["--key-command", "   "], "does not start"),

@@ -60,5 +60,5 @@ def test_an_entry_that_the_build_does_not_read_is_refused_or_left_out(policy: Pa
     (policy / "bundles/dev/.hidden/four.yaml").unlink()
     (policy / "bundles/dev/.hidden").rmdir()
     (policy / "bundles/dev/catalog/gone.yaml").symlink_to("nowhere.yaml")
-    with pytest.raises(click.ClickException, match="not there"):
+    with pytest.raises(click.ClickException, match="does not exist"):
         names(policy / "bundles/dev")

@@ -86,7 +86,7 @@ def test_a_file_that_appears_meanwhile_stays_too(desk: Desk, monkeypatch: pytest
     [
         ("canary", "Channel 'canary' does not exist. Channels: production."),
         ("test@0123456789ab.9", "Revision test@0123456789ab.9 was not found"),
-        ("0" * 64, f"artefact_unknown: no artifact {'0' * 64} is here"),
+        ("0" * 64, f"artefact_unknown: artifact {'0' * 64} is not in this hub"),
         ("../moves", "Channel '../moves' does not exist"),
     ],
 )
