@@ -315,7 +315,7 @@ async def test_the_bundle_of_the_recorded_revision_comes_from_a_hub(
     words = ("explain", "call-0", "--journal", journal, "--json", "--token-file", stage.token_file("reader"))
     async with serving(stage) as hub:
         unknown = await asyncio.to_thread(run, *words, "--hub", hub.url)
-        assert (unknown.exit_code, "pointed to dev@" in unknown.output) == (1, True), unknown.output
+        assert (unknown.exit_code, "was not found in the history" in unknown.output) == (1, True), unknown.output
         for each, seq in ((made, 1), (content(), 2)):
             await hub.publish(pack(each.files, BundleMetadata(environment="dev", seq=seq), key=stage.key).content)
         result = await asyncio.to_thread(run, *words, "--hub", hub.url)

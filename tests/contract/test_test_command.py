@@ -87,8 +87,8 @@ def test_less_coverage_of_own_rego_is_a_wish(run: Run, repository: Path, put: Wr
     written(put, WEAK_TEST.replace("test_what_is_no_tool", "of_what_is_no_tool"))
     result = run("test", repository)
     assert result.exit_code == 0, result.output
-    assert f"wished: {OWN}/names_are_short.rego:12: has a test coverage of" in result.stdout
-    assert "wished" not in run("test", repository, "--coverage", 10).stdout
+    assert f"recommended: {OWN}/names_are_short.rego:12: has a test coverage of" in result.stdout
+    assert "recommended" not in run("test", repository, "--coverage", 10).stdout
     assert run("check", repository).exit_code == 1
 
 
@@ -98,7 +98,7 @@ def test_a_requirement_that_makes_a_masked_journal_keep_all_arguments_is_told(
     written(put, GOOD_TEST)
     put(f"{OWN}/names_are_short.rego", f"{SOUND.rstrip()}\n\n    met_by_arguments if count(input.arguments) < 100\n")
     told = run("test", repository).stdout
-    assert "wished: mcp/requirements/names_are_short: reads all arguments" in told
+    assert "recommended: mcp/requirements/names_are_short: reads all arguments" in told
     assert "a masked journal keeps for any server: /arguments\n" in told
 
 
