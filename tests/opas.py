@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import aiohttp
 
+from gateway.opa.aiohttp_transport import CONNECTIONS, AiohttpTransport
 from gateway.opa.binary import find
 from tests.hubs import Ground
 from tests.running import until
@@ -134,3 +135,8 @@ def resident_mb(pid: int) -> float:
     """Return the memory of a process."""
     pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
     return pages * os.sysconf("SC_PAGESIZE") / 1e6
+
+
+def aiohttp_unix_transport(path: Path, connections: int = CONNECTIONS) -> AiohttpTransport:
+    """Return aiohttp's transport over a Unix socket, to compare our own transport with."""
+    return AiohttpTransport("http://opa", aiohttp.UnixConnector(path=str(path), limit=connections), {})

@@ -16,7 +16,6 @@ from typing import cast
 import click
 
 from gateway.cli.live_decisions import WIDTH, escaped, follow
-from gateway.opa.process import ReportEvent
 from gateway.settings import SettingProblems, Settings, load, unknown_variables
 from gateway.supervisor.supervisor import serve
 from gateway.telemetry import configure, render
@@ -110,6 +109,3 @@ def _changed_lines(changes: object) -> list[str]:
 
 def _wrapped(text: str, indent: str) -> list[str]:
     return textwrap.wrap(text, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
-
-
-REPORT: ReportEvent = told

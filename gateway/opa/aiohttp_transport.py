@@ -5,7 +5,6 @@ address in the settings.
 """
 
 import ssl
-from pathlib import Path
 from typing import Final
 
 import aiohttp
@@ -64,11 +63,6 @@ class AiohttpTransport:
             if (response.content_length or 0) > MAX_ANSWER:
                 return Broken("OPA's response is too large")
             return Exchanged(response.status, await response.read())
-
-
-def socket_library_exchange(path: Path, connections: int = CONNECTIONS) -> AiohttpTransport:
-    """Return the transport for a managed OPA."""
-    return AiohttpTransport("http://opa", aiohttp.UnixConnector(path=str(path), limit=connections), {})
 
 
 def remote_exchange(remote: RemoteOpa, connections: int = CONNECTIONS) -> AiohttpTransport:

@@ -33,11 +33,6 @@ class Call(Struct, frozen=True, kw_only=True):
     """When a list request was sent. It is null for every other request, because their answers do not change the cache.
     """
 
-    @property
-    def session_key(self) -> str:
-        """Return the session that sealed ids are bound to, or the empty text if there is none."""
-        return self.inbound.session_text
-
 
 class Settled(Struct, frozen=True, kw_only=True):
     """The action for a message, and the call that it belongs to."""

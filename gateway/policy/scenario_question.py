@@ -7,7 +7,6 @@ only, and the answer says so.
 
 import hashlib
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from msgspec import Struct
@@ -243,8 +242,3 @@ def _drift(parts: dict[str, str], drifted: DriftClass) -> None:
 
 def _other(digest: str) -> str:
     return hashlib.sha256(f"other than {digest}".encode()).hexdigest()
-
-
-def at_now() -> float:
-    """Return the current time in Unix seconds, cut to the minute like the time of list questions."""
-    return float(int(datetime.now(UTC).timestamp()) // 60 * 60)

@@ -185,19 +185,3 @@ def unknown_method(id: str | int | None, method: str, *, era: Era) -> tuple[int,
     """Return status and body for a method that the table lacks: a legacy 404 would mean that the session ended."""
     body = error_body(id, METHOD_NOT_FOUND, f"Method not found: {method[:128]}")
     return (404 if era == "modern" else 200), body
-
-
-def connect_refusal(
-    id: str | int | None,  # noqa: A002 - JSON-RPC's word
-    name: str,
-    message: str,
-    *,
-    data: dict[str, Any] | None = None,
-) -> tuple[int, tuple[tuple[str, str], ...], bytes]:
-    """Return status, headers and body for a refused `initialize`, `server/discover` or stream.
-
-    A 503 has `Retry-After`, in seconds, so that clients do not take it for a server of the other era.
-    """
-    failure = failure_of(name)
-    headers = (("retry-after", "2"),) if failure.status in {429, 503} else ()
-    return failure.status, headers, failure_body(id, name, message, data)

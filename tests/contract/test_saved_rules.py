@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 from gateway.follow.bundle_listener import listening
 from gateway.opa.configuration import BundleSource, configuration
 from gateway.policy.build import Builder, Content, PolicySource
-from gateway.policy.scenario_question import acting, asked, at_now, question
+from gateway.policy.scenario_question import acting, asked, question
 from gateway.policy.source_watcher import Event, Publisher, SavePublished, SaveRefused
 
 Write = Callable[[str, str], Path]
@@ -79,7 +80,7 @@ async def running(opa: Path, builder: Builder, source: PolicySource, read: dict[
 def read(content: Callable[[], Content]) -> dict[str, Any]:
     """The question whether the demo's agent may read a file."""
     found = content()
-    stated = asked({"agent": "dev", "server": "demo", "tool": "read_file", "arguments": {"path": "a"}}, now=at_now())
+    stated = asked({"agent": "dev", "server": "demo", "tool": "read_file", "arguments": {"path": "a"}}, now=time.time())
     return msgspec.to_builtins(question(stated, acting(stated, found.environment.agents_by_id()), found.data))
 
 

@@ -11,18 +11,18 @@ import pytest
 import pytest_asyncio
 
 from gateway.admission.decision import PolicyFailure, Verdict
-from gateway.opa.aiohttp_transport import socket_library_exchange
 from gateway.opa.binary import obtain
 from gateway.opa.client import Deadlines, OpaClient
 from gateway.opa.process import ManagedOpa
 from gateway.opa.transport import Transport
 from gateway.opa.unix_transport import UnixTransport
+from tests.opas import aiohttp_unix_transport
 from tests.stopping import stop
 from tests.unit.opa.stub import HANG_UP, SILENCE, Stub, good, http
 from tests.unit.opa.support import COMBINER, Key, Log, MemoryHighwater, PolicyService, bundle, question, until
 
 TransportFactory = Callable[[Path], Transport]
-TRANSPORTS = pytest.mark.parametrize("transport", [UnixTransport, socket_library_exchange])
+TRANSPORTS = pytest.mark.parametrize("transport", [UnixTransport, aiohttp_unix_transport])
 DEADLINE = 0.25
 PATIENT = 20.0
 """The deadline of decisions where time is not the subject: there a slow machine must not look like a lost OPA."""

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from gateway.opa.aiohttp_transport import socket_library_exchange
 from gateway.opa.transport import MAX_ANSWER, Broken, Exchanged, Transport
 from gateway.opa.unix_transport import UnixTransport
+from tests.opas import aiohttp_unix_transport
 from tests.unit.opa.stub import HANG_UP, SILENCE, Stub, http
 from tests.unit.opa.support import until
 
 Make = Callable[[Path, int], Transport]
-BOTH = pytest.mark.parametrize("make", [UnixTransport, socket_library_exchange])
+BOTH = pytest.mark.parametrize("make", [UnixTransport, aiohttp_unix_transport])
 
 
 @BOTH

@@ -15,7 +15,6 @@ from gateway.protocol.errors import (
     PARSE_ERROR,
     UNSUPPORTED_REVISION,
     FailureName,
-    connect_refusal,
     error_body,
     failure_body,
     failure_of,
@@ -121,13 +120,6 @@ def test_an_unknown_method_is_404_only_where_that_does_not_end_a_session() -> No
     assert status == 200
     assert orjson.loads(body)["error"]["code"] == -32601
     assert len(body) < 300
-
-
-def test_a_refused_connection_says_when_to_come_back_only_if_that_may_help() -> None:
-    status, headers, body = connect_refusal(1, "policy_unavailable", "wait")
-    assert (status, headers) == (503, (("retry-after", "2"),))
-    assert orjson.loads(body)["error"]["code"] == 50301
-    assert connect_refusal(1, "policy_denied", "no")[:2] == (403, ())
 
 
 def test_a_malformed_message_is_answered_with_its_reason() -> None:
