@@ -74,7 +74,7 @@ async def test_a_kept_bundle_that_was_changed_on_disk_decides_nothing(tmp_path: 
         async with followed(tmp_path, [hub], policy, ground.server, ready=False) as again:
             await again.noted("rejected", code="bundle_signature_invalid")
             assert (await again.behind.line.called()).reason == "policy_unavailable"
-            assert "no bundle" in (await again.behind.gateway.readiness())["missing"]["policy"]
+            assert "no acceptable bundle" in (await again.behind.gateway.readiness())["missing"]["policy"]
 
 
 async def test_a_lower_number_than_was_enforced_before_is_refused_also_after_a_restart(
