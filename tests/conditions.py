@@ -9,7 +9,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any, Final
 
-from gateway.artifact.json_types import is_array, is_object
+from gateway.artifact.json_narrowing import is_array, is_object
 
 Verdict = bool | None
 MISSING: Final = object()

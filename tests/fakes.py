@@ -10,7 +10,6 @@ import orjson
 from msgspec import Struct, field
 
 from gateway.admission.action import Forward
-from gateway.admission.argument_findings import Findings
 from gateway.admission.decision import (
     Credential,
     Decision,
@@ -26,16 +25,17 @@ from gateway.admission.decision import (
     Route,
     Verdict,
 )
-from gateway.admission.masking import Masking
 from gateway.admission.policy_input import Definition, Gateway, PolicyInput, SchemaCheck, Target
 from gateway.admission.principal import Principal, Verified
 from gateway.admission.record import Completed, Counted, Decided, JournalFailure, Receipt, Refused
+from gateway.admission.record_masking import Masking
 from gateway.admission.refusal import Wording
 from gateway.admission.refused_definition import RefusedDefinition
+from gateway.admission.schema_check_findings import Findings
 from gateway.pipeline import Pipeline
 from gateway.pipeline.discovery_limits import DiscoveryLimits
 from gateway.pipeline.engine import Dependencies
-from gateway.pipeline.listings import Listings, ListLimits
+from gateway.pipeline.item_verdicts import Listings, ListLimits
 from gateway.pipeline.ports import (
     Learned,
     ListTicket,

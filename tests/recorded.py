@@ -7,17 +7,17 @@ from typing import Any, Final
 
 from gateway.admission.decision import Verdict
 from gateway.admission.enforce import ruling
-from gateway.admission.masking import Level, Masking, Seal, in_arguments
 from gateway.admission.principal import ANONYMOUS, Principal
 from gateway.admission.record import Decided, Occasion
+from gateway.admission.record_masking import Level, Masking, Seal, in_arguments
 from gateway.admission.recording import decided
 from gateway.journal.journal_options import JournalOptions
 from gateway.journal.writer import JournalWriter
 from gateway.policy.build import Content
+from gateway.policy.packed_bundle_answers import NoDecision
 from gateway.policy.rego.opa_cli import OpaCommand
+from gateway.policy.scenario_checks import asking
 from gateway.policy.scenario_question import ActingCaller, asked, question
-from gateway.policy.scenario_run import NoDecision
-from gateway.policy.scenarios import asking
 
 NOW: Final = 1_795_183_200.0
 

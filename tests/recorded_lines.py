@@ -1,7 +1,7 @@
 """Records as the lines that the journal writes of them, without a journal."""
 
 from gateway.admission.record import Completed, Counted, Decided, Policy, Refused, Voided, place
-from gateway.journal.descriptions import Descriptions
+from gateway.journal.described_records import Descriptions
 from gateway.journal.record_writer import compacted, encoded
 
 AnyRecord = Decided | Completed | Counted | Policy | Refused | Voided

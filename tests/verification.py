@@ -3,7 +3,7 @@
     with shared_verification(state_directory): ...
 
 A verification of the Rego costs several seconds of CPU, and its result is kept by the digest of everything that it
-depends on (`gateway.policy.rego.staged_rego`): a test with other Rego, another OPA or other code verifies for itself.
+depends on (`gateway.policy.rego.rego_verification`). A test with other Rego, OPA or code verifies for itself.
 """
 
 import os

@@ -9,7 +9,7 @@ Rule 3: a key that some readers take for a capability of the table, but that is 
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from gateway.admission.inbound import Inbound
+from gateway.admission.inbound_message import Inbound
 from gateway.admission.policy_input import AskedMessage, Item, Target
 from gateway.protocol.json_values import as_object
 from gateway.protocol.key_folding import fold

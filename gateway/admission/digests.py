@@ -13,8 +13,8 @@ from typing import Any, Final, Literal, cast
 
 import orjson
 
+from gateway.admission.canonical_numbers import rewriting
 from gateway.admission.json_walk import depth, has_nodes, inner, nodes
-from gateway.admission.number_forms import rewriting
 from gateway.admission.policy_input import Definition
 from gateway.protocol.stepwise import Steps, finish
 

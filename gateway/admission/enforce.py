@@ -10,10 +10,10 @@ from typing import Final, assert_never
 
 from gateway.admission.action import Admit, Outbound
 from gateway.admission.decision import Decision, PolicyFailure, Reason, Verdict
-from gateway.admission.owners import owners
 from gateway.admission.policy_input import Target
 from gateway.admission.record import Enforced
 from gateway.admission.refusal import Refusal, own
+from gateway.admission.refusal_contacts import owners
 from gateway.admission.uris import Abnormal, is_template, normalize
 from gateway.protocol.errors import FailureName
 

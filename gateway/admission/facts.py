@@ -16,7 +16,7 @@ from gateway.admission.decision import NeededFacts
 from gateway.admission.mail_domains import mail_domain
 from gateway.admission.normal_paths import normal_path
 from gateway.admission.policy_input import PolicyInput, TextFacts
-from gateway.admission.schemas import is_array, is_object
+from gateway.admission.schema_properties import is_array, is_object
 from gateway.admission.sql_statements import DIALECTS, Dialect, sql_kinds
 from gateway.admission.url_hosts import url_host
 from gateway.protocol.json_pointers import keys_of

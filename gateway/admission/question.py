@@ -13,9 +13,8 @@ from typing import Any, Final
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
-from gateway.admission.argument_findings import Findings
-from gateway.admission.arguments import measure
-from gateway.admission.inbound import Inbound
+from gateway.admission.argument_schema_check import measure
+from gateway.admission.inbound_message import Inbound
 from gateway.admission.policy_input import (
     ArgumentsMeta,
     AskedMessage,
@@ -33,6 +32,7 @@ from gateway.admission.policy_input import (
     Target,
     Time,
 )
+from gateway.admission.schema_check_findings import Findings
 from gateway.admission.session_digest import session_digest
 from gateway.admission.uris import is_template, with_normal_uri
 from gateway.protocol.json_values import as_object

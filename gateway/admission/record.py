@@ -18,8 +18,8 @@ from msgspec import Struct, field
 
 from gateway.admission.correlation import Correlation
 from gateway.admission.decision import Ground, Obligation, Reason, ResolvedAgent
-from gateway.admission.masking import Level
 from gateway.admission.policy_input import Client, Kind, Phase, PolicyInput, SchemaCheck, Target
+from gateway.admission.record_masking import Level
 
 SCHEMA: Final = "mcp.record/v2"
 _SCHEMA: Final = SCHEMA.encode()

@@ -15,10 +15,10 @@ from msgspec.structs import replace
 from gateway.admission.correlation import Correlation
 from gateway.admission.decision import Decision, Obligation, PolicyFailure, Reason, Verdict
 from gateway.admission.digests import canonical
-from gateway.admission.masking import Masking, digest, masked
 from gateway.admission.policy_input import Client, PolicyInput
 from gateway.admission.principal import Principal
 from gateway.admission.record import Arguments, Caller, Decided, Enforced, Occasion, Refused, rfc3339
+from gateway.admission.record_masking import Masking, digest, masked
 from gateway.admission.redaction import repeated, scrubbed, without_secrets
 from gateway.admission.secret_texts import Scrubber
 

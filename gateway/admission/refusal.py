@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from gateway.admission.action import Answer, Withhold
 from gateway.admission.decision import Reason
-from gateway.admission.inbound import Inbound
+from gateway.admission.inbound_message import Inbound
 from gateway.protocol import errors
 from gateway.protocol.headers import Headers
 from gateway.protocol.malformed import Malformed

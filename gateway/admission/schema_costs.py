@@ -15,7 +15,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from gateway.admission.json_walk import inner, is_list, nodes, size
-from gateway.admission.schemas import is_array, is_object, referenced
+from gateway.admission.schema_properties import is_array, is_object, referenced
 
 _PLACE: Final = ("not", "if", "then", "else")
 _PLACES: Final = ("allOf", "anyOf", "oneOf")

@@ -23,8 +23,8 @@ from gateway.admission.schema_keywords import (
     names_complaint,
     pattern_complaint,
 )
+from gateway.admission.schema_properties import is_array, is_object
 from gateway.admission.schema_references import Place, References
-from gateway.admission.schemas import is_array, is_object
 from gateway.protocol.json_pointers import pointer_to
 
 MOST_PARTS: Final = 10_000

@@ -9,7 +9,7 @@ from typing import Any, Final
 from urllib.parse import unquote, urljoin
 
 from gateway.admission.schema_keywords import EARLIEST, REFERENCES_STAND_ALONE
-from gateway.admission.schemas import is_array, is_object
+from gateway.admission.schema_properties import is_array, is_object
 from gateway.protocol.json_pointers import keys_of
 
 Place = tuple[str | int, ...]

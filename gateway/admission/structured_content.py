@@ -7,9 +7,9 @@ Rule 2: content that cannot be checked does not fit; keywords that cannot be use
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gateway.admission.argument_findings import value_findings
-from gateway.admission.arguments import Checker
-from gateway.admission.mismatches import Words
+from gateway.admission.argument_schema_check import Checker
+from gateway.admission.schema_check_findings import value_findings
+from gateway.admission.schema_mismatches import Words
 
 KEY: Final = "structuredContent"
 _WORDS: Final = Words(

@@ -39,7 +39,7 @@ from gateway.opa.process import ReportEvent
 from gateway.opa.readiness_probe import Readiness, ReadinessProbe
 from gateway.pipeline import Pipeline
 from gateway.pipeline.ownership import Ownership
-from gateway.protocol.ownership_claims import Claim, Held
+from gateway.protocol.ownership_exchange import Claim, Held
 from gateway.secrets import SecretStore
 from gateway.server import McpEndpoint, Streams
 from gateway.settings import Settings

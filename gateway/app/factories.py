@@ -6,8 +6,8 @@ from pathlib import Path
 from msgspec import Struct
 
 from gateway.admission.decision import PolicyFailure
-from gateway.admission.masking import Masking, Seal, in_arguments
 from gateway.admission.policy_input import Gateway
+from gateway.admission.record_masking import Masking, Seal, in_arguments
 from gateway.admission.refusal import Wording
 from gateway.app.bundle_requirements import GatewayDescription
 from gateway.app.worker_context import RandomIds, SystemClock, WorkerContext
@@ -16,7 +16,7 @@ from gateway.definitions import DefinitionCache
 from gateway.identity.authenticator import Authenticator
 from gateway.identity.protected_resource import Resource
 from gateway.journal.encryption import Recipients, encrypted, recipients
-from gateway.journal.highwater import HighwaterFile
+from gateway.journal.highest_policy_sequence import HighwaterFile
 from gateway.journal.writer import JournalWriter, writer_name
 from gateway.opa.aiohttp_transport import RemoteOpa, remote_exchange
 from gateway.opa.client import Deadlines, OpaClient
@@ -28,7 +28,7 @@ from gateway.opa.unix_transport import UnixTransport
 from gateway.pipeline.discovery_limits import DiscoveryLimits
 from gateway.pipeline.engine import Dependencies
 from gateway.pipeline.heavy_turns import HeavyTurns
-from gateway.pipeline.listings import Listings, ListLimits
+from gateway.pipeline.item_verdicts import Listings, ListLimits
 from gateway.pipeline.ports import Floods
 from gateway.protocol.sealing import Ring
 from gateway.protocol.strict_json import JsonLimits as MessageLimits

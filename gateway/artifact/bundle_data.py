@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from gateway.artifact.artifact import Artifact
-from gateway.artifact.json_types import Json
+from gateway.artifact.json_narrowing import Json
 
 DATA: Final = "data.json"
 

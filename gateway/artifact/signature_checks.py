@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from msgspec import Struct
 
 from gateway.artifact.artifact import Artifact
-from gateway.artifact.json_types import objects
+from gateway.artifact.json_narrowing import objects
 from gateway.artifact.manifest import BundleMetadata, moment_of
 from gateway.artifact.rejection import Rejected
 from gateway.artifact.signing import algorithm_of, keyid_of, only_one, unsuitable

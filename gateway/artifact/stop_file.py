@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from gateway.artifact.emergency_bundle import Stop, fault
+from gateway.artifact.stops_bundle import Stop, fault
 from gateway.durable_files import locked, replace
 
 FILE: Final = "stops.json"

@@ -16,7 +16,7 @@ import msgspec
 from msgspec.structs import replace
 
 from gateway.admission.principal import CLAIM_FIELDS
-from gateway.artifact.json_types import is_object
+from gateway.artifact.json_narrowing import is_object
 from gateway.cli.ask_view import shown
 from gateway.cli.journal_options import journal_directory, place_as
 from gateway.cli.journal_record import decided_record
@@ -24,10 +24,10 @@ from gateway.cli.locate_opa import opa_found, remembered
 from gateway.cli.policy_option import policy_place
 from gateway.journal.query import agent_of, target_of
 from gateway.policy.build import Builder, Content, PolicySource
+from gateway.policy.packed_bundle_answers import NoDecision
 from gateway.policy.rego.opa_cli import OpaCommand
+from gateway.policy.scenario_checks import asking
 from gateway.policy.scenario_question import ActingCaller, StatedQuestion, acting, asked, contradiction, question
-from gateway.policy.scenario_run import NoDecision
-from gateway.policy.scenarios import asking
 from gateway.policy.sources.problem import Problems
 from gateway.protocol.malformed import Malformed
 from gateway.protocol.strict_json import parse

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 import click
 
 from gateway.admission.decision import Decision, Ground, Reason, Resolved
-from gateway.admission.owners import owners
-from gateway.artifact.json_types import Json
+from gateway.admission.refusal_contacts import owners
+from gateway.artifact.json_narrowing import Json
 from gateway.cli.replay_view import cut
 from gateway.policy.scenario_question import ActingCaller, StatedQuestion
 from gateway.review.explanation import conditions_compared

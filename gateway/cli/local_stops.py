@@ -10,8 +10,8 @@ from pathlib import Path
 
 import click
 
-from gateway.artifact.emergency_bundle import Stop, is_extended
 from gateway.artifact.stop_file import Stops
+from gateway.artifact.stops_bundle import Stop, is_extended
 from gateway.follow.last_good import LastGoodStore
 from gateway.hub.stop_store import lifted, stopped
 from gateway.settings import SettingProblems, Settings, load, unknown_variables
@@ -70,7 +70,7 @@ def _unable(settings: Settings, stop: Stop) -> str:
     policy = kept_policy(settings) if is_extended(stop) else None
     if policy is None:
         return ""
-    from gateway.hub.name_check import UNABLE, unenforceable  # noqa: PLC0415 - few stops need its modules
+    from gateway.hub.stop_names_check import UNABLE, unenforceable  # noqa: PLC0415 - few stops need its modules
 
     unable = unenforceable(stop, [policy])
     return f"{unable}. {UNABLE}" if unable else ""

@@ -17,7 +17,7 @@ from typing import Any, Final
 import click
 from msgspec import to_builtins
 
-from gateway.artifact.emergency_bundle import LONGEST_S, Kind, Stop, fault, selected
+from gateway.artifact.stops_bundle import LONGEST_S, Kind, Stop, fault, selected
 from gateway.cli.live_decisions import escaped
 from gateway.cli.local_stops import end, kept_policy, loaded, make, standing
 from gateway.cli.publishing.hub_client import HubClient, remote

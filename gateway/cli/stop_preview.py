@@ -11,7 +11,7 @@ from typing import Final
 
 import click
 
-from gateway.artifact.emergency_bundle import Stop, selected
+from gateway.artifact.stops_bundle import Stop, selected
 from gateway.cli.bundle_options import NamedBundle, reviewed
 from gateway.cli.live_decisions import escaped
 from gateway.cli.locate_opa import opa_found

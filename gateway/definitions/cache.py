@@ -17,11 +17,11 @@ from msgspec import Struct
 from gateway.admission.listing import LISTED_BY, LISTS
 from gateway.admission.policy_input import Target
 from gateway.definitions.changes import ChangeLimit, Key, LastListings
-from gateway.definitions.drafts import OpenDrafts
 from gateway.definitions.interned import Interned
-from gateway.definitions.listing_view import Draft, ViewListing, release
 from gateway.definitions.presented_definition import PresentedDefinition
+from gateway.definitions.server_listing import Draft, ViewListing, release
 from gateway.definitions.templates import literal_length, matches
+from gateway.definitions.unfinished_listings import OpenDrafts
 from gateway.pipeline.ports import Counters, Learned, ListTicket, ViewKey
 
 VARIES_S: Final = 3_600.0

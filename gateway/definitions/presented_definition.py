@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Final
 
-from gateway.admission.argument_findings import Findings, findings
-from gateway.admission.arguments import Checker, compiled, folded_key
+from gateway.admission.argument_schema_check import Checker, compiled, folded_key
 from gateway.admission.digests import defined, grouped
 from gateway.admission.policy_input import Definition
+from gateway.admission.schema_check_findings import Findings, findings
 from gateway.admission.structured_content import content_fault
 from gateway.protocol.headers import Parameter, parameters_of
 from gateway.protocol.json_values import as_text

@@ -20,8 +20,8 @@ from typing import Final
 import click
 import uvicorn
 
+from gateway.demo.tool_files import Workspace
 from gateway.demo.tools import server
-from gateway.demo.workspace import Workspace
 
 HOST: Final = "127.0.0.1"
 PORT: Final = 8931

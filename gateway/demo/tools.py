@@ -12,7 +12,7 @@ from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ResourceNotFoundError, ToolError
 from mcp_types import ToolAnnotations
 
-from gateway.demo.workspace import FILES, Workspace
+from gateway.demo.tool_files import FILES, Workspace
 
 Command = Literal["date", "disk", "files", "words"]
 COMMANDS: Final[Mapping[str, list[str]]] = {

@@ -14,18 +14,6 @@ import msgspec
 from msgspec import Struct
 
 from gateway.artifact.artifact import MANIFEST, Artifact, read_artifact
-from gateway.artifact.emergency_bundle import (
-    ENVIRONMENT,
-    EXTENDED,
-    KINDS,
-    NEWER,
-    NOBODY,
-    ROOT,
-    SCHEMA,
-    Kind,
-    Stop,
-    named,
-)
 from gateway.artifact.layout import COMBINED_REQUIREMENTS, REQUIREMENTS
 from gateway.artifact.manifest import ROOTS
 from gateway.artifact.pack import archived
@@ -39,6 +27,18 @@ from gateway.artifact.signature_checks import (
     unsigned_by,
 )
 from gateway.artifact.signing import SigningKey
+from gateway.artifact.stops_bundle import (
+    ENVIRONMENT,
+    EXTENDED,
+    KINDS,
+    NEWER,
+    NOBODY,
+    ROOT,
+    SCHEMA,
+    Kind,
+    Stop,
+    named,
+)
 from gateway.follow.bundle_endpoint import Offer
 
 DATA: Final = "data.json"

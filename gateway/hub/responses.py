@@ -5,7 +5,7 @@ Rule 1: it imports no server code, so that commands start fast.
 
 from msgspec import Struct
 
-from gateway.artifact.emergency_bundle import Stop
+from gateway.artifact.stops_bundle import Stop
 from gateway.hub.channel_pointer import Mark, Pointer
 
 

@@ -12,14 +12,14 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta, Struct, structs
 
-from gateway.artifact.emergency_bundle import Kind, selected
 from gateway.artifact.stop_file import ActiveStops
+from gateway.artifact.stops_bundle import Kind, selected
 from gateway.hub.channel_pointer import Because
 from gateway.hub.channels import Channels
 from gateway.hub.endpoint import HubRequest, HubResponse, refused
 from gateway.hub.metrics import HubEventLog, HubMetrics
-from gateway.hub.name_check import UNABLE, unborne, unenforceable
 from gateway.hub.responses import Standings, Stopped
+from gateway.hub.stop_names_check import UNABLE, unborne, unenforceable
 from gateway.hub.stop_store import StopStore, lifted, new_stop, stopped
 
 

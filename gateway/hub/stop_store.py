@@ -15,9 +15,9 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from gateway.artifact.emergency_bundle import Kind, Stop, emergency_bundle, fault, indexed
 from gateway.artifact.signing import SigningKey
 from gateway.artifact.stop_file import ActiveStops, Stops
+from gateway.artifact.stops_bundle import Kind, Stop, emergency_bundle, fault, indexed
 from gateway.durable_files import locked
 from gateway.follow.bundle_endpoint import Offer, Offering
 from gateway.hub.artifact_store import instant

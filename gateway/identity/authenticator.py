@@ -13,7 +13,7 @@ from gateway.identity import tokens
 from gateway.identity.auth_errors import Unauthenticated
 from gateway.identity.bearer import credential
 from gateway.identity.issuer import Issuer
-from gateway.identity.jwks import Fetch
+from gateway.identity.issuer_keys import Fetch
 from gateway.identity.jwks_fetch import HttpFetch
 from gateway.identity.jwt_verifier import JwtVerifier
 from gateway.identity.protected_resource import Resource

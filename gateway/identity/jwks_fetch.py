@@ -14,9 +14,9 @@ from typing import Final
 
 import httpx
 
-from gateway.identity.authorities import authorities
 from gateway.identity.issuer import Issuer
-from gateway.identity.jwks import unreadable
+from gateway.identity.issuer_keys import unreadable
+from gateway.identity.key_server_tls import authorities
 
 MAX_BYTES: Final = 1024 * 1024
 TIMEOUT_S: Final = 5.0

@@ -23,7 +23,7 @@ from gateway.admission.principal import Principal, Verified
 from gateway.identity import claims
 from gateway.identity.auth_errors import Cause, Unauthenticated
 from gateway.identity.issuer import Issuer
-from gateway.identity.jwks import MAX_TRIED, Absent, Fetch, KeySet
+from gateway.identity.issuer_keys import MAX_TRIED, Absent, Fetch, KeySet
 from gateway.identity.token_warnings import TokenWarnings, shown
 
 REMEMBER_S: Final = 300.0

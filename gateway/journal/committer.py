@@ -15,9 +15,9 @@ from queue import Empty, SimpleQueue
 from typing import Final
 
 from gateway.admission.record import Voided
+from gateway.journal.descriptions_per_segment import RepeatedDescriptions
 from gateway.journal.journal_options import JournalOptions
 from gateway.journal.record_writer import compacted, encoded
-from gateway.journal.repeated import RepeatedDescriptions
 from gateway.journal.retention import RetainedSegments, retain, seal_abandoned
 from gateway.journal.segment import Segment, begin
 from gateway.journal.segment_names import SegmentName

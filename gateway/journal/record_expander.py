@@ -29,7 +29,7 @@ from gateway.admission.principal import Principal
 from gateway.admission.question import moment
 from gateway.admission.record import unix_ns_of
 from gateway.admission.secret_texts import MASKED
-from gateway.journal.descriptions import REPEATED_NS
+from gateway.journal.described_records import REPEATED_NS
 from gateway.journal.record_lines import CircumstancesLine, DecidedLine, DefinitionLine, DescribedLine
 from gateway.journal.record_writer import DEFINITION_DIGITS, UNSTATED, USUAL
 from gateway.journal.segment_lines import Read

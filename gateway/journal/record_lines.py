@@ -14,10 +14,10 @@ from typing import Annotated, Any, Final
 from msgspec import Meta, Struct, field
 
 from gateway.admission.decision import Ground, Obligation, Reason, ResolvedAgent
-from gateway.admission.masking import Level
 from gateway.admission.policy_input import ArgumentError, Client, Gateway, Item, Kind, Phase, Retry, SchemaCheck
 from gateway.admission.principal import ClaimField
 from gateway.admission.record import Caller, Outcome
+from gateway.admission.record_masking import Level
 
 RESERVED: Final = "Reserved: no gateway writes it yet. "
 

@@ -23,7 +23,7 @@ from gateway.admission.record import (
     Refused,
 )
 from gateway.journal.committer import Committer
-from gateway.journal.descriptions import Descriptions
+from gateway.journal.described_records import Descriptions
 from gateway.journal.journal_options import JournalOptions, JournalState
 from gateway.journal.pending import PendingRecords
 from gateway.journal.record_writer import compacted, encoded

@@ -19,7 +19,7 @@ from starlette.types import Scope
 
 from gateway.listening.fair_queue import FairQueue
 from gateway.listening.limits import ConnectionLimits
-from gateway.listening.refusals import Refusals
+from gateway.listening.refused_connections import Refusals
 
 EXTENSION: Final = "mcp-admission.connection"
 Ending = Literal["deadline", "room", "unread"]

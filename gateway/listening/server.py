@@ -23,7 +23,7 @@ from gateway.listening.certificate import Certificate
 from gateway.listening.connections import Connection, Connections
 from gateway.listening.http_protocol import HttpProtocol, Listener
 from gateway.listening.limits import ConnectionLimits
-from gateway.listening.refusals import EventLog, Refusals
+from gateway.listening.refused_connections import EventLog, Refusals
 from gateway.pipeline.bounded_reads import PacedReading
 
 TICK_S: Final = 1.0

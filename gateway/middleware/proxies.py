@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.admission.addresses import plain_address
+from gateway.admission.caller_address import plain_address
 from gateway.middleware.reject import values
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address

@@ -72,7 +72,7 @@ class RemoteOpaStatus:
     """Status of an OPA that the gateway does not manage. Create it inside the running event loop."""
 
     def __init__(self, remote: RemoteOpa) -> None:
-        from gateway.opa.remote_client import RemoteClient  # noqa: PLC0415 - a managed OPA needs none of its 60 modules
+        from gateway.opa.external_opa_status import RemoteClient  # noqa: PLC0415 - a managed OPA needs none of its 60 modules
 
         url = urlsplit(remote.url)
         self._opened = False

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from gateway.admission.action import Action, Answer, Forward, again
 from gateway.admission.decision import PolicyFailure
-from gateway.admission.inbound import Inbound
+from gateway.admission.inbound_message import Inbound
 from gateway.admission.listing import LISTS
 from gateway.admission.record import JournalFailure, Occasion
 from gateway.admission.recording import PartialMessage, refused
@@ -24,21 +24,21 @@ from gateway.pipeline.capabilities import Capabilities, declared_by
 from gateway.pipeline.definition_discovery import look
 from gateway.pipeline.discovery_limits import SharedDiscovery
 from gateway.pipeline.engine import Dependencies, Engine, outbound
+from gateway.pipeline.error_to_server import withheld
 from gateway.pipeline.heavy_turns import LARGE, Sender
 from gateway.pipeline.listing_failures import UNSETTLED, ListOutcome, needs_definition
 from gateway.pipeline.loop_turns import budget_of
+from gateway.pipeline.messages_to_client import Replies
 from gateway.pipeline.narrowing import LISTEN, Narrowing, NarrowingSources
 from gateway.pipeline.ownership import Ownership
 from gateway.pipeline.ports import Moment
 from gateway.pipeline.progress import ProgressTokens
-from gateway.pipeline.refused_answer import withheld
-from gateway.pipeline.replies import Replies
 from gateway.pipeline.running_calls import RunningCalls
+from gateway.pipeline.running_tasks import Tasks
 from gateway.pipeline.seen_definition import DefinitionFinder, SeenDefinition
 from gateway.pipeline.server_messages import ServerMessages
 from gateway.pipeline.standing_permits import StandingPermits
 from gateway.pipeline.task_ids import TaskIds, asks_for_task
-from gateway.pipeline.tasks import Tasks
 from gateway.protocol.malformed import Malformed
 from gateway.protocol.stepwise import finish
 

@@ -11,11 +11,11 @@ from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from gateway.admission import question as questions
-from gateway.admission.arguments import Checker, folded_key, measured
+from gateway.admission.argument_schema_check import Checker, folded_key, measured
 from gateway.admission.digests import canonizing
-from gateway.admission.inbound import Inbound
-from gateway.admission.masking import digest as keyed_digest
+from gateway.admission.inbound_message import Inbound
 from gateway.admission.policy_input import Gateway, PolicyInput
+from gateway.admission.record_masking import digest as keyed_digest
 from gateway.pipeline.seen_definition import SeenDefinition
 from gateway.protocol.headers import agree_parameters
 from gateway.protocol.malformed import Fault, Malformed

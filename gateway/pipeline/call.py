@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from gateway.admission.action import Action, Permit
 from gateway.admission.decision import PolicyFailure, Verdict
-from gateway.admission.inbound import Inbound
+from gateway.admission.inbound_message import Inbound
 from gateway.admission.policy_input import PolicyInput
 from gateway.admission.refusal import Refusal
 from gateway.pipeline.listing_failures import ListingFailed

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from gateway.admission.capabilities import of_client, of_server, without
 from gateway.admission.decision import PolicyFailure
-from gateway.admission.inbound import Inbound
+from gateway.admission.inbound_message import Inbound
 from gateway.admission.policy_input import Item, PolicyInput
-from gateway.pipeline.listings import Listings
+from gateway.pipeline.item_verdicts import Listings
 from gateway.pipeline.narrowing import rewritten
 from gateway.protocol.json_values import as_object
 from gateway.protocol.message import Request

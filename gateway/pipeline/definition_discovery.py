@@ -15,7 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.admission.action import Forward, again
-from gateway.admission.inbound import Inbound
+from gateway.admission.inbound_message import Inbound
 from gateway.admission.listing import items_of
 from gateway.admission.record import Completed
 from gateway.admission.refusal import Refusal, own

@@ -14,7 +14,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from gateway.admission.inbound import Inbound
+from gateway.admission.inbound_message import Inbound
 from gateway.admission.principal import Principal
 from gateway.pipeline.listing_failures import ListingFailed, ListOutcome
 

@@ -14,10 +14,10 @@ from msgspec import Struct
 from gateway.admission.refusal import Refusal, own
 from gateway.pipeline.call import Call
 from gateway.pipeline.engine import Engine
+from gateway.protocol.ambiguous_results import misleading, misleading_error
 from gateway.protocol.json_values import as_list, as_object, as_text
 from gateway.protocol.key_folding import clashing, fold, misspelt
 from gateway.protocol.methods import Method
-from gateway.protocol.results import misleading, misleading_error
 
 KEY: Final = "inputRequests"
 BROKEN: Final = "upstream_broken"

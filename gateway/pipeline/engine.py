@@ -14,19 +14,18 @@ from gateway.admission import enforce as enforcement
 from gateway.admission import question as questions
 from gateway.admission.action import Admit, Outbound, permit
 from gateway.admission.decision import PolicyFailure, Verdict
-from gateway.admission.inbound import Inbound
-from gateway.admission.masking import Masking
+from gateway.admission.inbound_message import Inbound
 from gateway.admission.policy_input import Gateway, PolicyInput
 from gateway.admission.record import Decided, JournalFailure, Occasion, Receipt
+from gateway.admission.record_masking import Masking
 from gateway.admission.recording import decided
 from gateway.admission.refusal import Refusal, Wording, own
 from gateway.pipeline.build_question import QuestionBounds, Stated
 from gateway.pipeline.call import Call, Settled
-from gateway.pipeline.counted_messages import MessageCounts
 from gateway.pipeline.discovery_limits import DiscoveryLimits
 from gateway.pipeline.heavy_turns import LARGE, HeavyTurns
+from gateway.pipeline.item_verdicts import Listings
 from gateway.pipeline.listing_failures import ended, worded
-from gateway.pipeline.listings import Listings
 from gateway.pipeline.ports import (
     Clock,
     Floods,
@@ -39,6 +38,7 @@ from gateway.pipeline.ports import (
     PresentationCache,
     Upstream,
 )
+from gateway.pipeline.recorded_by_count import MessageCounts
 from gateway.pipeline.seen_definition import SeenDefinition, subject_of
 from gateway.protocol.sealing import Ring
 

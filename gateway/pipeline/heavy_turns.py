@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 
 from msgspec import Struct
 
-from gateway.admission.inbound import Inbound
+from gateway.admission.inbound_message import Inbound
 from gateway.admission.principal import Principal
 from gateway.protocol.stepwise import Steps
 

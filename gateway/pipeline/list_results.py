@@ -20,7 +20,7 @@ from gateway.admission.refusal import Refusal, answer, own, rpc_error
 from gateway.admission.result_type import ResultType
 from gateway.pipeline.call import Call, open_request
 from gateway.pipeline.engine import Engine
-from gateway.pipeline.listings import shown_by_digest
+from gateway.pipeline.item_verdicts import shown_by_digest
 from gateway.pipeline.loop_turns import TurnBudget, budget_of
 from gateway.pipeline.ports import ListingDraft, Presented, ViewKey
 from gateway.protocol.list_writer import ListChange, unchanged, written

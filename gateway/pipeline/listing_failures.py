@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from gateway.admission.action import Answer, Withhold
 from gateway.admission.decision import PolicyFailure, Verdict
-from gateway.admission.inbound import Inbound
+from gateway.admission.inbound_message import Inbound
 from gateway.admission.refusal import JSON, STOPPED, Recorded, Refusal, Wording, own, rpc_error
 from gateway.admission.refusal import answer as refusal_answer
 from gateway.pipeline.ports import UpstreamFailure

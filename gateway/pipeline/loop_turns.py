@@ -19,7 +19,7 @@ from typing import Final, TypeVar
 
 from msgspec import Struct, field
 
-from gateway.admission.inbound import Inbound
+from gateway.admission.inbound_message import Inbound
 from gateway.pipeline.per_loop import PerLoop
 
 SLICE_S: Final = 0.001

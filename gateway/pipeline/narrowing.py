@@ -14,13 +14,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.admission.decision import PolicyFailure
-from gateway.admission.inbound import Inbound
+from gateway.admission.inbound_message import Inbound
 from gateway.admission.policy_input import Item, PolicyInput, Target
 from gateway.admission.question import item
 from gateway.admission.uris import NormalUri, normalize
 from gateway.pipeline.discovery_limits import Look
+from gateway.pipeline.item_verdicts import Listings
 from gateway.pipeline.listing_failures import ListOutcome
-from gateway.pipeline.listings import Listings
 from gateway.pipeline.loop_turns import TurnBudget
 from gateway.pipeline.ports import Presented
 from gateway.pipeline.seen_definition import DefinitionFinder

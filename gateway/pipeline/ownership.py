@@ -13,12 +13,12 @@ from typing import Final, TypeGuard
 
 from msgspec import Struct
 
-from gateway.admission.inbound import Inbound
+from gateway.admission.inbound_message import Inbound
 from gateway.admission.refusal import Recorded
 from gateway.pipeline.ports import Peers
 from gateway.pipeline.sealed_ids import OpenRequests
 from gateway.protocol.message import Notification, Request
-from gateway.protocol.ownership_claims import Claim, ClaimKind, Held, united
+from gateway.protocol.ownership_exchange import Claim, ClaimKind, Held, united
 
 _TASKS: Final = 1_000
 """Maximum tasks of one principal on one server that a worker remembers."""

@@ -10,14 +10,14 @@ from typing import Any, Literal, Protocol, Self
 from msgspec import Struct
 
 from gateway.admission.action import Forward
-from gateway.admission.argument_findings import Findings
 from gateway.admission.decision import ListingVerdict, PolicyFailure, Verdict
 from gateway.admission.policy_input import Definition, PolicyInput, Target
 from gateway.admission.principal import Principal
 from gateway.admission.record import Completed, Counted, Decided, JournalFailure, Receipt, Refused
 from gateway.admission.refusal import Stage
+from gateway.admission.schema_check_findings import Findings
 from gateway.protocol.headers import Parameter
-from gateway.protocol.ownership_claims import Claim, Held
+from gateway.protocol.ownership_exchange import Claim, Held
 
 Media = Literal["json", "sse", "empty", "charset", "other"]
 """The kind of a body according to its headers. `charset` is JSON or an event stream in an encoding other than UTF-8."""

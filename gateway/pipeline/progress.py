@@ -10,7 +10,7 @@ Rule 4: a token that is too long to be kept counts only on the stream of its own
 from collections import Counter, OrderedDict
 from typing import Any, Final
 
-from gateway.admission.inbound import Inbound
+from gateway.admission.inbound_message import Inbound
 from gateway.pipeline.call import Call
 from gateway.pipeline.sealed_ids import binding_of, kept_token, progress_token
 from gateway.protocol.message import Request

@@ -11,7 +11,7 @@ from typing import Final
 
 import orjson
 
-from gateway.admission.inbound import Inbound
+from gateway.admission.inbound_message import Inbound
 from gateway.pipeline.call import Call
 from gateway.protocol.json_values import as_object
 from gateway.protocol.message import Request, Response

@@ -16,7 +16,7 @@ from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
 from gateway.admission.decision import PolicyFailure, Route, Verdict
-from gateway.admission.inbound import Inbound
+from gateway.admission.inbound_message import Inbound
 from gateway.admission.listing import LISTED_BY
 from gateway.admission.policy_input import DefinitionStatus, Target
 from gateway.admission.question import target

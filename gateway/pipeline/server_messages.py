@@ -23,14 +23,14 @@ from gateway.pipeline.ownership import is_name
 from gateway.pipeline.progress import ProgressTokens
 from gateway.pipeline.sealed_ids import binding_of, sealed_request_id
 from gateway.pipeline.task_ids import TaskIds, Texts
+from gateway.protocol.ambiguous_results import unequivocal
 from gateway.protocol.json_values import as_object
 from gateway.protocol.key_folding import clashing, misspelt
 from gateway.protocol.message import Notification, Request
 from gateway.protocol.methods import Method, lookup
 from gateway.protocol.methods import target_of as table_target
-from gateway.protocol.ownership_claims import Claim
+from gateway.protocol.ownership_exchange import Claim
 from gateway.protocol.reply_ids import same
-from gateway.protocol.results import unequivocal
 from gateway.protocol.splicing import altered, spliced
 
 _READ_BY: Final[Mapping[str, str]] = {"resource": "resources/read", "task": "tasks/get"}

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from typing import Final
 
 from gateway.admission.decision import Verdict
-from gateway.admission.inbound import Inbound
+from gateway.admission.inbound_message import Inbound
 from gateway.pipeline.call import Call
 
 _REMEMBERED: Final = 20_000

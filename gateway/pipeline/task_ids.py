@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from gateway.admission.capabilities import tasks_item
 from gateway.admission.decision import PolicyFailure
 from gateway.admission.enforce import undecided
-from gateway.admission.inbound import Inbound
+from gateway.admission.inbound_message import Inbound
 from gateway.admission.policy_input import PolicyInput
 from gateway.admission.refusal import Refusal, own
 from gateway.pipeline.call import Call
@@ -27,7 +27,7 @@ from gateway.protocol.json_values import as_list, as_object, as_text
 from gateway.protocol.key_folding import META, PARAMS
 from gateway.protocol.malformed import Malformed
 from gateway.protocol.message import Notification, Request, Response
-from gateway.protocol.ownership_claims import Claim, Held
+from gateway.protocol.ownership_exchange import Claim, Held
 from gateway.protocol.splicing import Path, altered, spliced
 from gateway.protocol.task_places import RELATED, TaskPlace, misspelt_task_key, of_params, related
 

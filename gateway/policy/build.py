@@ -13,21 +13,21 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from gateway.artifact.json_types import Json
+from gateway.artifact.json_narrowing import Json
 from gateway.artifact.manifest import BundleMetadata, content_id, rfc3339
 from gateway.artifact.pack import Packed, canonical, pack
 from gateway.artifact.signing import SigningKey, ephemeral_key
 from gateway.library import library
 from gateway.policy.lowest_gateway import lowest_gateway
+from gateway.policy.rego.missing_own_data import missing_own_data
 from gateway.policy.rego.opa_cli import OpaCommand
-from gateway.policy.rego.own_data import missing_own_data
-from gateway.policy.rego.staged_rego import VerifiedRego, Verifier
+from gateway.policy.rego.rego_verification import VerifiedRego, Verifier
 from gateway.policy.rules.condition_hints import condition_hints
 from gateway.policy.rules.cross_checks import CheckContext, contradictions
 from gateway.policy.rules.data_classes import uncleared_agents
+from gateway.policy.rules.names_used_in_rules import rule_names
 from gateway.policy.rules.policy_data import bundle_data
 from gateway.policy.rules.reviewed_words import carried_words, unreviewed_pins
-from gateway.policy.rules.rule_names import rule_names
 from gateway.policy.rules.rule_reasons import ended_rules, rule_reasons
 from gateway.policy.sequence import next_sequence
 from gateway.policy.smoke_test import ARCHIVE, rehearsed

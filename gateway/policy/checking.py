@@ -15,7 +15,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.artifact.json_types import Json
+from gateway.artifact.json_narrowing import Json
 from gateway.library import library
 from gateway.policy.build import Builder, Content, PolicySource
 from gateway.policy.rego.opa_cli import OpaCommand
@@ -24,7 +24,7 @@ from gateway.policy.rego.rego_checks import CheckedRego, RequiredCoverage, check
 from gateway.policy.rego.staged_tree import StagedTree, written
 from gateway.policy.rules.masked_reads import ANY_SERVER, wholesale
 from gateway.policy.rules.rule_conditions import exception_of
-from gateway.policy.scenarios import failed
+from gateway.policy.scenario_checks import failed
 from gateway.policy.sources.problem import Problem, Problems
 
 COVERAGE: Final = 100.0

@@ -6,11 +6,11 @@ Rule 1: the file has the form of an environment's scenarios. The callers are the
 from pathlib import Path
 
 from gateway.artifact.artifact import Artifact
-from gateway.artifact.json_types import Json
+from gateway.artifact.json_narrowing import Json
+from gateway.policy.packed_bundle_answers import ScenarioOpa
 from gateway.policy.rego.opa_cli import OpaCommand
 from gateway.policy.rules.identity_index import indexed_identities
-from gateway.policy.scenario_run import ScenarioOpa
-from gateway.policy.scenarios import credentials, scenarios, unmet
+from gateway.policy.scenario_checks import credentials, scenarios, unmet
 from gateway.policy.sources.document import Document, read_document
 from gateway.policy.sources.problem import Problem
 from gateway.policy.sources.schema_checks import violations

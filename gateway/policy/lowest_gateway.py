@@ -7,7 +7,7 @@ Rule 2: every gateway can enforce a policy without these settings.
 from collections.abc import Iterator
 from typing import Any, Final
 
-from gateway.artifact.json_types import Json, is_object
+from gateway.artifact.json_narrowing import Json, is_object
 from gateway.artifact.manifest import CHECKS_SERVERS, LOWEST_GATEWAY, NAMES_UNKNOWN_CLAIMS
 from gateway.policy.rules.rule_index import OF_CLAIMS
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from gateway.admission.addresses import plain_address
+from gateway.admission.caller_address import plain_address
 from gateway.admission.digests import PARTS, DriftClass
 from gateway.admission.policy_input import (
     AskedMessage,
@@ -28,7 +28,7 @@ from gateway.admission.policy_input import (
 from gateway.admission.principal import ANONYMOUS, UNCARRIED, ClaimField, Principal
 from gateway.admission.question import measured, moment
 from gateway.admission.uris import with_normal_uri
-from gateway.artifact.json_types import Json
+from gateway.artifact.json_narrowing import Json
 from gateway.policy.sources.timestamps import unix_seconds
 from gateway.protocol.methods import METHODS
 

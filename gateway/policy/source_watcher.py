@@ -18,11 +18,11 @@ from watchfiles import awatch  # pyright: ignore[reportUnknownVariableType]
 
 from gateway.follow.bundle_endpoint import BundleEndpoint, Offer
 from gateway.policy.build import Builder, Built, Content, PolicySource
-from gateway.policy.build_failure import failed_build
 from gateway.policy.rego.overlay import list_rego
 from gateway.policy.sources.environment import list_environment
 from gateway.policy.sources.problem import Problem, Problems
 from gateway.policy.sources.source_files import DirectoryListing
+from gateway.policy.unexpected_build_error import failed_build
 
 STEP_MS: Final = 20
 """The time without changes in the file system before a build starts."""

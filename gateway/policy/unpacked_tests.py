@@ -16,12 +16,12 @@ from gateway.artifact.artifact import Artifact
 from gateway.artifact.bundle_data import DATA
 from gateway.artifact.layout import COMBINED_REQUIREMENTS
 from gateway.artifact.manifest import Library
-from gateway.artifact.reviewed_file import REVIEWED
+from gateway.artifact.reviewed_texts_file import REVIEWED
 from gateway.policy.rego.opa_cli import OpaCommand
 from gateway.policy.rego.overlay import StagedSources, is_own, lay, misplaced
 from gateway.policy.rego.rego_module import Parser
 from gateway.policy.rego.staged_tree import failing, written
-from gateway.policy.rego.stock_library import carried, deciding
+from gateway.policy.rego.stock_library_version import carried, deciding
 from gateway.policy.sources.problem import Problem
 
 _TEST: Final = "_test.rego"

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from gateway.artifact.artifact import Artifact
 from gateway.artifact.bundle_data import DATA, data_of
-from gateway.artifact.json_types import Json
+from gateway.artifact.json_narrowing import Json
 from gateway.artifact.rejection import Rejected
 from gateway.artifact.signature_checks import EnforcementContext, VerifyingKey, unenforceable, unsigned_by
 from gateway.policy import unpacked_tests

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct, to_builtins
 
 from gateway.artifact.artifact import MANIFEST, Artifact, read_artifact
-from gateway.artifact.json_types import Json, is_object
+from gateway.artifact.json_narrowing import Json, is_object
 from gateway.artifact.manifest import BundleMetadata, Manifest
 from gateway.artifact.pack import canonical
 from gateway.artifact.rejection import Rejected

@@ -21,7 +21,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from gateway.artifact.json_types import Json, is_array, is_object
+from gateway.artifact.json_narrowing import Json, is_array, is_object
 from gateway.artifact.manifest import moment_of
 from gateway.policy.sources.document import Document, read_document
 from gateway.policy.sources.problem import Problem

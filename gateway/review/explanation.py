@@ -14,15 +14,15 @@ import orjson
 from msgspec import Struct
 
 from gateway.admission.decision import PolicyFailure, Resolved
-from gateway.artifact.json_types import Json, is_object
+from gateway.artifact.json_narrowing import Json, is_object
 from gateway.authoring.difference.rules import exception_words
 from gateway.opa.answer import PolicyAnswer, read_decision
 from gateway.opa.client import DECISION
 from gateway.opa.transport import Broken, Exchanged, Transport
-from gateway.policy.rules.condition_words import condition_words
+from gateway.policy.rules.condition_descriptions import condition_words
+from gateway.policy.rules.facts_for_replay import stated_facts
 from gateway.policy.rules.masked_reads import RULES
 from gateway.policy.rules.rule_conditions import EXCEPTION, conditions_of
-from gateway.policy.rules.stated_facts import stated_facts
 from gateway.protocol.json_pointers import keys_of
 from gateway.review.candidate import Candidate
 from gateway.review.masked_fields import Readings, withheld
@@ -31,8 +31,8 @@ from gateway.review.replayed_outcome import ReplayedOutcome, Unanswered, judged
 from gateway.review.replaying import PATIENCE_S
 from gateway.review.sidecar import STATE
 from gateway.review.whatif.arguments import ABSENT, at
-from gateway.review.whatif.case import WhatIfCase
 from gateway.review.whatif.patched_world import World
+from gateway.review.whatif.question_context import WhatIfCase
 from gateway.review.whatif.search import Searched, search
 
 _OK: Final = 200

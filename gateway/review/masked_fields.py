@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from gateway.admission.secret_texts import MASKED
-from gateway.artifact.json_types import Json, is_array, is_object
+from gateway.artifact.json_narrowing import Json, is_array, is_object
 from gateway.policy.rules.masked_reads import by_rules, compared, pointers, rule_pointers
 from gateway.protocol.json_pointers import keys_of
 from gateway.review.recorded_decision import RecordedDecision

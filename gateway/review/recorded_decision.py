@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 
 from gateway.admission.decision import FailureCode
 from gateway.admission.record import Outcome
-from gateway.artifact.json_types import is_object
+from gateway.artifact.json_narrowing import is_object
 from gateway.journal.query import agent_of, target_of
 from gateway.journal.record_expander import UNDESCRIBED
 from gateway.journal.segment_lines import Read

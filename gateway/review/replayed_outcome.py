@@ -14,7 +14,7 @@ from gateway.admission.decision import Decision, PolicyFailure, Verdict
 from gateway.admission.enforce import ruling
 from gateway.admission.policy_input import Target
 from gateway.admission.record import Outcome
-from gateway.artifact.json_types import Json
+from gateway.artifact.json_narrowing import Json
 from gateway.opa.answer import read_decision
 from gateway.opa.transport import Exchanged
 

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from gateway.admission.decision import Decision
 from gateway.opa.client import DECISION
 from gateway.opa.transport import Broken, Exchanged, Transport
-from gateway.policy.rules.stated_facts import stated_facts
+from gateway.policy.rules.facts_for_replay import stated_facts
 from gateway.review.masked_fields import Readings, withheld
 from gateway.review.outcome_flips import Matrix
 from gateway.review.recorded_decision import Left, RecordedDecision

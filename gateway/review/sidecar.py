@@ -19,9 +19,9 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from gateway.artifact.emergency_bundle import ENVIRONMENT, ROOT, Stop, document
 from gateway.artifact.manifest import BundleMetadata
 from gateway.artifact.pack import archived, canonical, pack
+from gateway.artifact.stops_bundle import ENVIRONMENT, ROOT, Stop, document
 from gateway.opa import configuration, parent_death
 from gateway.opa.answer import BUNDLE
 from gateway.opa.runtime_dir import RuntimeDir, sweep

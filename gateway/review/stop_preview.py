@@ -15,8 +15,8 @@ import orjson
 from msgspec import Struct
 
 from gateway.admission.question import moment
-from gateway.artifact.emergency_bundle import Kind, Stop, selectors
-from gateway.artifact.json_types import Json, is_object
+from gateway.artifact.json_narrowing import Json, is_object
+from gateway.artifact.stops_bundle import Kind, Stop, selectors
 from gateway.journal.segment_lines import Read
 from gateway.opa.transport import Broken, Transport
 from gateway.review.sidecar import STATE

@@ -29,10 +29,10 @@ from gateway.protocol.malformed import Malformed
 from gateway.protocol.message import Message, read, reading, unread_answer
 from gateway.protocol.strict_json import JsonLimits
 from gateway.server.asgi_exchange import AsgiExchange, BodyIncomplete, BodyTooLarge, ByteLimitReached
-from gateway.server.closed_exchanges import turn_back
 from gateway.server.exchange_limits import CallerLimits, Exchanges, OpenRequest
+from gateway.server.gateway_closed_exchanges import turn_back
 from gateway.server.parse_request import RejectedMessage, RequestOrigin, RequestParser, place, unreadable
-from gateway.server.perform import Performer
+from gateway.server.perform_action import Performer
 from gateway.server.ports import CredentialVerifier, Meters, UnverifiedCaller
 from gateway.server.relay import RelayLimits
 from gateway.server.streams import Streams

@@ -4,8 +4,8 @@ from typing import Final
 
 from gateway.admission.action import Answer
 from gateway.admission.instructions import RemovedInstructions
-from gateway.admission.masking import GrowingDigest
 from gateway.admission.record import Result
+from gateway.admission.record_masking import GrowingDigest
 from gateway.admission.result_type import ResultType
 from gateway.pipeline.ports import UpstreamFailure
 

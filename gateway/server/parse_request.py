@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from gateway.admission.action import Answer
 from gateway.admission.correlation import Correlation, correlation_of
-from gateway.admission.inbound import Inbound, Verb
+from gateway.admission.inbound_message import Inbound, Verb
 from gateway.admission.policy_input import Client
 from gateway.admission.principal import Verified
 from gateway.admission.refusal import JSON, Wording, malformed_answer

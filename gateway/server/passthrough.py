@@ -23,13 +23,13 @@ from gateway.admission.refusal import JSON
 from gateway.admission.result_type import UNREAD
 from gateway.pipeline.call import Call
 from gateway.pipeline.capabilities import CONNECTING
-from gateway.pipeline.output_check import is_checked
+from gateway.pipeline.output_schema_check import is_checked
 from gateway.pipeline.ports import Reply, UpstreamFailure
 from gateway.protocol.cache_scope import PrivateScope
 from gateway.protocol.input_requests import Watch
+from gateway.protocol.oversized_event import Piece, SsePassthrough
 from gateway.protocol.response_envelope import Envelope
 from gateway.protocol.sse import Rest, fields
-from gateway.protocol.sse_passthrough import Piece, SsePassthrough
 from gateway.server import upstream_errors
 from gateway.server.asgi_exchange import AsgiExchange
 from gateway.server.exchange_stats import ExchangeStats

@@ -21,10 +21,10 @@ from gateway.protocol import sse
 from gateway.protocol.errors import error_body, failure_of
 from gateway.server import upstream_errors
 from gateway.server.asgi_exchange import AsgiExchange
-from gateway.server.event_stream import STREAM, EventStream
-from gateway.server.json_answer import ERROR, JsonAnswer
 from gateway.server.passthrough import Passthrough, must_be_read
 from gateway.server.recipient import Recipient, RelayLimits
+from gateway.server.relay_events import STREAM, EventStream
+from gateway.server.relay_json import ERROR, JsonAnswer
 from gateway.server.sessions import answered_headers, carried_headers
 
 __all__ = ["Relay", "RelayLimits"]

@@ -8,10 +8,10 @@ from typing import Final
 
 from gateway.pipeline.embedded_requests import in_error
 from gateway.pipeline.ports import Reply, UpstreamFailure
+from gateway.protocol.ambiguous_results import unequivocal
 from gateway.protocol.errors import INVALID_REQUEST, error_body
 from gateway.protocol.message import Response
 from gateway.protocol.reply_ids import addressed, read_body
-from gateway.protocol.results import unequivocal
 from gateway.server.exchange_stats import ExchangeStats
 
 REFUSED: Final = frozenset({401, 403, 407})

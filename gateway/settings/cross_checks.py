@@ -11,8 +11,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from msgspec import Struct
 
-from gateway.identity.authorities import authorities
 from gateway.identity.issuer import Issuer
+from gateway.identity.key_server_tls import authorities
 from gateway.journal.encryption import KeyFault, recipients
 from gateway.settings.model import Settings
 

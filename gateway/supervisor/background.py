@@ -11,10 +11,10 @@ from typing import Final
 from gateway.opa.process import ReportEvent
 from gateway.settings import BundleServiceSettings, Settings
 from gateway.supervisor.bundle_followers import BundleFollowers
-from gateway.supervisor.expiry_warnings import ExpiryWarnings
 from gateway.supervisor.follow_spec import service_of
 from gateway.supervisor.heartbeat import Heartbeat, HeartbeatSender, agreed, beating
 from gateway.supervisor.opa_sidecar import Sidecar
+from gateway.supervisor.policy_expiry_warnings import ExpiryWarnings
 from gateway.supervisor.readiness_log import ReadinessLog
 from gateway.supervisor.worker_pool import WorkerProcess
 from gateway.version import VERSION

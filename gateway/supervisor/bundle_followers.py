@@ -29,7 +29,7 @@ from gateway.follow.follower import (
     Unreached,
 )
 from gateway.follow.last_good import LastGoodStore
-from gateway.journal.highwater import HighwaterFile
+from gateway.journal.highest_policy_sequence import HighwaterFile
 from gateway.settings import BundleServiceSettings, Settings
 from gateway.supervisor.bundle_server import BundleServer
 from gateway.supervisor.event_log import LogNote

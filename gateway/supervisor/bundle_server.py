@@ -10,9 +10,9 @@ from gateway.artifact.artifact import Artifact
 from gateway.artifact.signing import SigningKey, ephemeral_key
 from gateway.follow.acceptance import POLICIES, STOPS, offered
 from gateway.follow.bundle_endpoint import EMERGENCY_RESOURCE, BundleEndpoint, Offer
-from gateway.follow.bundle_listener import BundleServiceAddress
+from gateway.follow.bundle_endpoint_server import BundleServiceAddress
 from gateway.opa.configuration import BundleSource, EmergencySource
-from gateway.supervisor.definition_changes import RevisionFiles
+from gateway.supervisor.refused_definition_log import RevisionFiles
 
 
 class BundleServer:

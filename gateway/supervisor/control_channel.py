@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct, field
 
 from gateway.opa.readiness_report import Readiness
-from gateway.protocol.ownership_claims import Claim, Held
+from gateway.protocol.ownership_exchange import Claim, Held
 
 _LENGTH: Final = 4
 LARGEST: Final = 32 * 1024 * 1024

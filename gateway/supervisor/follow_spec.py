@@ -10,14 +10,14 @@ from msgspec import Struct
 
 from gateway.admission.policy_input import SCHEMA
 from gateway.artifact.artifact import Artifact
-from gateway.artifact.emergency_bundle import ENVIRONMENT
 from gateway.artifact.public_keys import KeyFile, verifying_key
 from gateway.artifact.rejection import Rejected
 from gateway.artifact.signature_checks import EnforcementContext, VerifyingKey
+from gateway.artifact.stops_bundle import ENVIRONMENT
 from gateway.follow.acceptance import POLICIES, STOPS, BundlePurpose, heedless, judged
 from gateway.follow.bundle_polling import BundleService
 from gateway.follow.follower import News
-from gateway.journal.highwater import HighwaterFile
+from gateway.journal.highest_policy_sequence import HighwaterFile
 from gateway.settings import BundleKeySettings, BundleServiceSettings, Settings
 from gateway.version import VERSION
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from gateway.supervisor.bundle_followers import BundleFollowers
-from gateway.supervisor.expiry_warnings import ExpiryWarnings
 from gateway.supervisor.opa_sidecar import Sidecar
+from gateway.supervisor.policy_expiry_warnings import ExpiryWarnings
 
 
 class HealthReporter:

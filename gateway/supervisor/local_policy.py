@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.policy.build import Builder, Content, PolicySource
-from gateway.policy.scenario_runs import ScenarioRun, ScenarioRuns
+from gateway.policy.scenarios_on_save import ScenarioRun, ScenarioRuns
 from gateway.policy.source_watcher import Event, Publisher, SavePublished, SaveRefused, SaveRestored
 from gateway.settings import Settings
 from gateway.supervisor.bundle_server import BundleServer

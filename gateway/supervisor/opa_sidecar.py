@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, structs
 
-from gateway.follow.bundle_listener import listening
-from gateway.journal.highwater import HighwaterFile
+from gateway.follow.bundle_endpoint_server import listening
+from gateway.journal.highest_policy_sequence import HighwaterFile
 from gateway.opa.binary import Unobtainable, obtain
 from gateway.opa.configuration import Memory
 from gateway.opa.process import ManagedOpa, OpaUnsuitableError, ReportEvent
 from gateway.settings import Settings
 from gateway.supervisor.bundle_followers import BundleFollowers, following
 from gateway.supervisor.bundle_server import BundleServer
-from gateway.supervisor.definition_changes import RevisionFiles
 from gateway.supervisor.event_log import EventRecorder
+from gateway.supervisor.refused_definition_log import RevisionFiles
 from gateway.supervisor.stop_list import StopList, stopping
 
 if TYPE_CHECKING:

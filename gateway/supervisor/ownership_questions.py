@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
-from gateway.protocol.ownership_claims import united
+from gateway.protocol.ownership_exchange import united
 from gateway.supervisor.control_channel import Claimed
 from gateway.supervisor.worker_pool import WorkerProcess
 

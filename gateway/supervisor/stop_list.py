@@ -24,13 +24,13 @@ from msgspec.structs import replace
 
 from gateway.admission.record import rfc3339
 from gateway.artifact.artifact import Artifact
-from gateway.artifact.emergency_bundle import ENVIRONMENT, LONGEST_S, Stop, emergency_bundle, selected
 from gateway.artifact.rejection import Rejected
 from gateway.artifact.stop_file import ActiveStops, Stops
+from gateway.artifact.stops_bundle import ENVIRONMENT, LONGEST_S, Stop, emergency_bundle, selected
 from gateway.follow.acceptance import stops_in
 from gateway.follow.bundle_endpoint import Offer
 from gateway.follow.bundle_polling import APART_S
-from gateway.journal.highwater import HighwaterFile
+from gateway.journal.highest_policy_sequence import HighwaterFile
 from gateway.settings import Settings
 from gateway.supervisor.bundle_server import BundleServer
 from gateway.supervisor.event_log import LogNote

@@ -25,13 +25,13 @@ from gateway.shared_counters import created
 from gateway.supervisor.admin import AdminApp, Render
 from gateway.supervisor.background import attending
 from gateway.supervisor.control_channel import Start
-from gateway.supervisor.definition_changes import definition_changes
 from gateway.supervisor.event_log import chronicle
 from gateway.supervisor.event_metrics import EventMetrics
-from gateway.supervisor.expiry_warnings import ExpiryWarnings
 from gateway.supervisor.health import HealthReporter
 from gateway.supervisor.opa_sidecar import Sidecar, UnstartableError, sidecar
 from gateway.supervisor.ownership_questions import ClaimExchange
+from gateway.supervisor.policy_expiry_warnings import ExpiryWarnings
+from gateway.supervisor.refused_definition_log import definition_changes
 from gateway.supervisor.reported_once import ReportedOnce
 from gateway.supervisor.settings_codec import packed
 from gateway.supervisor.shared_keys import KeyProblem, Keys, read_keys

@@ -26,7 +26,7 @@ from gateway.listening.descriptors import raise_limit
 from gateway.listening.server import HttpServer, server
 from gateway.opa.process import ReportEvent
 from gateway.opa.readiness_report import Readiness
-from gateway.protocol.ownership_claims import Claim, Held
+from gateway.protocol.ownership_exchange import Claim, Held
 from gateway.settings import Settings
 from gateway.supervisor.control_channel import (
     TO_WORKER,
@@ -44,7 +44,7 @@ from gateway.supervisor.control_channel import (
     WorkerHeartbeat,
     opened,
 )
-from gateway.supervisor.listener_limits import manner_of
+from gateway.supervisor.limits_from_settings import manner_of
 from gateway.supervisor.settings_codec import unpacked
 
 

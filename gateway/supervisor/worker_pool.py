@@ -22,7 +22,7 @@ import gateway
 from gateway.opa.backoff import Backoff
 from gateway.opa.process import ReportEvent
 from gateway.opa.readiness_report import Readiness
-from gateway.protocol.ownership_claims import Claim, Held
+from gateway.protocol.ownership_exchange import Claim, Held
 from gateway.supervisor.control_channel import (
     TO_SUPERVISOR,
     About,
@@ -39,7 +39,7 @@ from gateway.supervisor.control_channel import (
     WorkerHeartbeat,
     opened,
 )
-from gateway.supervisor.worker_questions import ANSWER_S, Questions
+from gateway.supervisor.questions_to_worker import ANSWER_S, Questions
 
 COMMAND: Final = ("-P", "-m", "gateway.supervisor")
 _LOOK_S: Final = 1.0

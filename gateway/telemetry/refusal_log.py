@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from gateway.admission.refused_definition import RefusedDefinition, packed
-from gateway.telemetry.refusal_causes import AT_EDGE, AT_SOURCE
+from gateway.telemetry.logged_refusals import AT_EDGE, AT_SOURCE
 
 EVERY_S: Final = 60.0
 KINDS: Final = 200

@@ -19,9 +19,9 @@ from typing import Literal
 import uvloop
 from msgspec import Struct
 
-from gateway.admission.masking import Masking
 from gateway.admission.policy_input import PolicyInput
 from gateway.admission.record import Completed, Enforced, JournalFailure, Occasion
+from gateway.admission.record_masking import Masking
 from gateway.admission.recording import decided
 from gateway.journal.journal_options import JournalOptions
 from gateway.journal.storage import Disk, Storage

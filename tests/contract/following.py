@@ -12,7 +12,7 @@ import orjson
 
 from gateway.artifact.signing import SigningKey
 from gateway.follow.bundle_endpoint import BundleEndpoint, Offer
-from gateway.follow.bundle_listener import listening
+from gateway.follow.bundle_endpoint_server import listening
 from gateway.opa.answer import BUNDLE
 from gateway.opa.configuration import BundleSource, Memory, command, environment, write
 from gateway.opa.transport import Exchanged

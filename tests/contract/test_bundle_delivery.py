@@ -9,12 +9,12 @@ from typing import Any
 
 import aiohttp
 
-from gateway.artifact.emergency_bundle import Stop, emergency_bundle
 from gateway.artifact.manifest import BundleMetadata
 from gateway.artifact.pack import canonical, pack
 from gateway.artifact.signing import SigningKey, ephemeral_key
+from gateway.artifact.stops_bundle import Stop, emergency_bundle
 from gateway.follow.bundle_endpoint import EMERGENCY_RESOURCE, Offer
-from gateway.follow.bundle_listener import BundleServiceAddress, listening
+from gateway.follow.bundle_endpoint_server import BundleServiceAddress, listening
 from gateway.opa.configuration import BundleSource, EmergencySource, configuration
 
 POLICY = b"package mcp.admission\n\nanswer := data.own.answer\n"

@@ -14,8 +14,8 @@ import orjson
 import pytest
 
 from gateway.admission.decision import PolicyFailure
-from gateway.admission.masking import Masking, masked
 from gateway.admission.policy_input import SCHEMA as INPUT_SCHEMA
+from gateway.admission.record_masking import Masking, masked
 from gateway.artifact.artifact import Artifact, read_artifact
 from gateway.artifact.bundle_data import data_of
 from gateway.artifact.manifest import BundleMetadata, content_id

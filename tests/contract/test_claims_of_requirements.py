@@ -9,8 +9,8 @@ import pytest
 from gateway.admission.principal import Principal
 from gateway.policy.build import Content
 from gateway.policy.rego.opa_cli import OpaCommand
+from gateway.policy.scenario_checks import asking
 from gateway.policy.scenario_question import ActingCaller, asked, question
-from gateway.policy.scenarios import asking
 
 Write = Callable[[str, str], Path]
 NOW = 1_795_000_000.0

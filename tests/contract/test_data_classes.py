@@ -14,8 +14,8 @@ from gateway.artifact.manifest import BundleMetadata
 from gateway.artifact.pack import pack
 from gateway.policy.build import Content
 from gateway.policy.rego.opa_cli import OpaCommand
+from gateway.policy.scenario_checks import asking
 from gateway.policy.scenario_question import acting, asked, question
-from gateway.policy.scenarios import asking
 from tests.recorded import records, write
 
 Write = Callable[[str, str], Path]

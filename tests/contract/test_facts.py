@@ -12,20 +12,20 @@ from msgspec import UNSET
 
 from gateway.admission.decision import Verdict
 from gateway.admission.enforce import ruling
-from gateway.admission.masking import Masking
 from gateway.admission.policy_input import PolicyInput
 from gateway.admission.principal import ANONYMOUS
 from gateway.admission.record import Decided, Occasion
+from gateway.admission.record_masking import Masking
 from gateway.admission.recording import decided
 from gateway.artifact.manifest import BundleMetadata
 from gateway.artifact.pack import pack
 from gateway.library import library
 from gateway.opa.client import Deadlines, OpaClient
 from gateway.policy.build import Content
+from gateway.policy.packed_bundle_answers import Ruled
 from gateway.policy.rego.opa_cli import OpaCommand
+from gateway.policy.scenario_checks import asking, failed
 from gateway.policy.scenario_question import ActingCaller, asked, question
-from gateway.policy.scenario_run import Ruled
-from gateway.policy.scenarios import asking, failed
 from gateway.review.candidate import Candidate, from_bytes
 from gateway.review.sidecar import Binary
 from gateway.review.sidecar import asked as sidecar

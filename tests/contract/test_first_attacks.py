@@ -8,8 +8,8 @@ import pytest
 
 from gateway.policy.build import Builder, Content, PolicySource
 from gateway.policy.rego.opa_cli import OpaCommand
+from gateway.policy.scenario_checks import asking
 from gateway.policy.scenario_question import acting, asked, question
-from gateway.policy.scenarios import asking
 from tests.recorded import NOW
 
 WRITTEN: Final = (

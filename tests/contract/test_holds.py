@@ -8,7 +8,7 @@ import pytest
 
 from gateway.policy.build import Content
 from gateway.policy.rego.opa_cli import OpaCommand
-from gateway.policy.scenarios import failed
+from gateway.policy.scenario_checks import failed
 
 Write = Callable[[str, str], Path]
 NOW: Final = 1_795_000_000.0

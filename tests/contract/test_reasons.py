@@ -8,12 +8,12 @@ import pytest
 from click.testing import Result
 
 from gateway.admission.decision import Decision
-from gateway.admission.owners import owners
+from gateway.admission.refusal_contacts import owners
 from gateway.policy.build import Content
+from gateway.policy.packed_bundle_answers import Ruled
 from gateway.policy.rego.opa_cli import OpaCommand
+from gateway.policy.scenario_checks import asking
 from gateway.policy.scenario_question import acting, asked, question
-from gateway.policy.scenario_run import Ruled
-from gateway.policy.scenarios import asking
 
 Write = Callable[[str, str], Path]
 Run = Callable[..., Result]

@@ -9,8 +9,8 @@ from typing import Any, Final
 import pytest
 from click.testing import Result
 
-from gateway.admission.masking import Level
 from gateway.admission.record import Decided
+from gateway.admission.record_masking import Level
 from gateway.journal.encryption import Recipients, encrypted, new_key, recipients
 from gateway.policy.build import Builder, Content, PolicySource
 from gateway.policy.sources.problem import Problems

@@ -13,7 +13,7 @@ import aiohttp
 import msgspec
 import pytest
 
-from gateway.follow.bundle_listener import listening
+from gateway.follow.bundle_endpoint_server import listening
 from gateway.opa.configuration import BundleSource, configuration
 from gateway.policy.build import Builder, Content, PolicySource
 from gateway.policy.scenario_question import acting, asked, question

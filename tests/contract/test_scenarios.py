@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from gateway.policy.build import Content
+from gateway.policy.packed_bundle_answers import NoDecision
 from gateway.policy.rego.opa_cli import OpaCommand
+from gateway.policy.scenario_checks import asking, failed
 from gateway.policy.scenario_question import acting, asked, question
-from gateway.policy.scenario_run import NoDecision
-from gateway.policy.scenarios import asking, failed
 
 Write = Callable[[str, str], Path]
 NOW = 1_795_000_000.0

@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from gateway.follow.bundle_endpoint import BundleEndpoint
 from gateway.policy.build import Builder, PolicySource
-from gateway.policy.scenario_runs import ScenarioRun, ScenarioRuns
+from gateway.policy.scenarios_on_save import ScenarioRun, ScenarioRuns
 from gateway.policy.source_watcher import Event, Publisher, SavePublished
 
 Write = Callable[[str, str], Path]

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from gateway.admission.decision import Decision
-from gateway.artifact.emergency_bundle import Stop
+from gateway.artifact.stops_bundle import Stop
 from gateway.follow.acceptance import understands
 from gateway.library import library
 from gateway.opa.answer import PolicyAnswer, read_decision

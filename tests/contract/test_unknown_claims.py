@@ -15,10 +15,10 @@ from gateway.identity.authenticator import Authenticator
 from gateway.identity.issuer import Issuer
 from gateway.identity.protected_resource import Resource
 from gateway.policy.build import Content
+from gateway.policy.packed_bundle_answers import Ruled, ScenarioOpa
 from gateway.policy.rego.opa_cli import OpaCommand
+from gateway.policy.scenario_checks import asking, failed
 from gateway.policy.scenario_question import ActingCaller, asked, question
-from gateway.policy.scenario_run import Ruled, ScenarioOpa
-from gateway.policy.scenarios import asking, failed
 from tests.property.tokens import ISSUER, NOW, Presented, presented
 from tests.unit.identity.support import EC, Published, jwk
 

@@ -12,9 +12,9 @@ from typing import Any, Final
 import httpx
 from msgspec import Struct
 
-from gateway.artifact.emergency_bundle import Stop, emergency_bundle
 from gateway.artifact.pack import Packed
 from gateway.artifact.signing import SigningKey, ephemeral_key
+from gateway.artifact.stops_bundle import Stop, emergency_bundle
 from tests.faults.behind import Behind, Counterpart, counterpart, entry
 from tests.faults.wire import Line
 from tests.policies import compiled, packed

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from gateway.admission.digests import define, grouped
 from gateway.admission.instructions import pin_of
-from gateway.artifact.reviewed_file import REVIEWED
+from gateway.artifact.reviewed_texts_file import REVIEWED
 from gateway.artifact.signing import read_key
 from gateway.opa.binary import obtain
 from tests.faults.behind import TOOLS, Behind, entry

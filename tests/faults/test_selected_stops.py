@@ -13,8 +13,8 @@ import pytest
 import pytest_asyncio
 
 from gateway.admission.session_digest import session_digest
-from gateway.artifact.emergency_bundle import Kind
 from gateway.artifact.stop_file import Stops
+from gateway.artifact.stops_bundle import Kind
 from gateway.hub.stop_store import new_stop
 from tests.faults.behind import Behind, answered, standing
 from tests.faults.hubbed import why

@@ -10,9 +10,9 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from gateway.artifact.emergency_bundle import Kind, Stop
 from gateway.artifact.manifest import rfc3339
 from gateway.artifact.stop_file import FILE, Stops
+from gateway.artifact.stops_bundle import Kind, Stop
 from tests.clients.raw import PATIENCE_S, events, initialized, opened
 from tests.faults.behind import Behind, standing
 from tests.faults.followed import STOP_KEY, built, counterpart, followed, stops

@@ -7,9 +7,9 @@ import jsonschema_rs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gateway.admission.checkable_schema_part import usable
 from gateway.admission.json_schema_validator import compiled_schema, is_pattern
-from gateway.admission.schemas import is_array, is_object
-from gateway.admission.usable_schema import usable
+from gateway.admission.schema_properties import is_array, is_object
 
 NAMES: Final = st.sampled_from(["a", "b", "ab", "c"])
 PATTERNS: Final = st.sampled_from(["^a", "b$", "^.$", "c"])

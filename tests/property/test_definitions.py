@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from gateway.admission.action import Forward
 from gateway.admission.decision import Decision
 from gateway.admission.digests import define
-from gateway.admission.inbound import Inbound
+from gateway.admission.inbound_message import Inbound
 from gateway.admission.policy_input import Client, PolicyInput
 from gateway.definitions import DefinitionCache
 from gateway.pipeline.call import Call

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from gateway.admission.principal import Principal
-from gateway.artifact.json_types import is_array
+from gateway.artifact.json_narrowing import is_array
 from gateway.identity.claims import principal
 from gateway.identity.issuer import Issuer
 from tests.property.judge import Judge, asked

@@ -7,11 +7,11 @@ from typing import Any, Final, cast
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from gateway.protocol.ambiguous_results import _JUDGED as JUDGED
+from gateway.protocol.ambiguous_results import misleading
 from gateway.protocol.json_values import as_object
 from gateway.protocol.key_folding import RESERVED, clashing, fold
 from gateway.protocol.request_envelope import is_id
-from gateway.protocol.results import _JUDGED as JUDGED
-from gateway.protocol.results import misleading
 from gateway.protocol.task_places import RELATED, misspelt_task_key
 
 _TASK_KEYS: Final = {fold(key): key for key in ("taskId", "taskIds", RELATED)}

@@ -5,8 +5,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.artifact.json_types import is_array, is_object
-from gateway.policy.rules.rule_names import rule_names
+from gateway.artifact.json_narrowing import is_array, is_object
+from gateway.policy.rules.names_used_in_rules import rule_names
 from gateway.policy.sources.document import Document
 from gateway.policy.sources.environment import Environment
 

@@ -6,8 +6,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.policy.rules.directory_scopes import beyond_scopes, contains
 from gateway.policy.rules.name_globs import fits
-from gateway.policy.rules.rule_scopes import beyond_scopes, contains
 from gateway.policy.sources.document import Document
 from gateway.policy.sources.environment import Environment
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from msgspec import Struct
 
 from gateway.admission.session_digest import session_digest
-from gateway.artifact.emergency_bundle import KINDS, Kind, Stop, document, indexed
+from gateway.artifact.stops_bundle import KINDS, Kind, Stop, document, indexed
 
 NOW_NS: Final = 1_795_183_200_000_000_000
 QUERY: Final = """

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec import Struct
 
 from gateway.admission.principal import Principal
-from gateway.protocol.ownership_claims import Claim, Held, united
+from gateway.protocol.ownership_exchange import Claim, Held, united
 from gateway.protocol.splicing import altered, spliced
 from tests.fakes import FakeReply, World
 from tests.unit.server.client import Browser, Got

@@ -40,7 +40,7 @@ KNOWN_TO_ONE: Final = {
     "protocol/sealing.py": "cryptography",
     "admission/json_schema_validator.py": "jsonschema_rs",
     "admission/host_names.py": "idna",
-    "admission/addresses.py": "ipaddress",
+    "admission/caller_address.py": "ipaddress",
     "admission/sql_statements.py": "sqlglot",
 }
 EFFECTS: Final = frozenset({"open", "print", "input", "breakpoint", "exec", "eval", "__import__"})

@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 
 from gateway.artifact.rejection import MEANINGS
-from gateway.policy.rego.requirements import CALL_ONLY
+from gateway.policy.rego.staged_requirements import CALL_ONLY
 from gateway.policy.rules.cross_checks import ALWAYS_DENY
 from gateway.protocol.errors import FAILURES
 from tests.unit.test_readme import SETTINGS, invocations, unknown

@@ -15,7 +15,7 @@ from gateway.follow.bundle_polling import patience
 from gateway.follow.follower import LONGEST_PAUSE_S
 from gateway.opa.readiness_report import Readiness
 from gateway.settings import Settings, load
-from gateway.supervisor.expiry_warnings import WARNED_DAYS, ExpiryWarnings
+from gateway.supervisor.policy_expiry_warnings import WARNED_DAYS, ExpiryWarnings
 from tests.unit.test_policy_script import SCRIPT
 from tests.unit.test_policy_workflow import OWN, WRITTEN, workflow
 

@@ -9,9 +9,9 @@ from typing import Final
 
 from gateway.artifact.artifact import Artifact
 from gateway.artifact.bundle_data import data_of
-from gateway.artifact.json_types import Json
+from gateway.artifact.json_narrowing import Json
 from gateway.artifact.manifest import content_id
-from gateway.artifact.reviewed_file import words_of
+from gateway.artifact.reviewed_texts_file import words_of
 from gateway.authoring.difference.agents import agent_changes
 from gateway.authoring.difference.catalog import catalog_changes
 from gateway.authoring.difference.change import Change, Effect

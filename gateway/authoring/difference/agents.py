@@ -7,7 +7,7 @@ refer to them.
 from collections.abc import Iterator
 from typing import Final
 
-from gateway.artifact.json_types import Json
+from gateway.artifact.json_narrowing import Json
 from gateway.authoring.difference.change import (
     Change,
     Effect,

@@ -10,10 +10,10 @@ from typing import Any, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.admission.definition_text import changed_lines
+from gateway.admission.definition_line_changes import changed_lines
 from gateway.admission.instructions import KEY
 from gateway.admission.uri_patterns import normal_key
-from gateway.artifact.json_types import Json
+from gateway.artifact.json_narrowing import Json
 from gateway.authoring.difference.change import (
     Change,
     Effect,

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import orjson
 
-from gateway.artifact.json_types import Json, is_array, is_object
-from gateway.policy.rules.condition_words import condition_words
+from gateway.artifact.json_narrowing import Json, is_array, is_object
+from gateway.policy.rules.condition_descriptions import condition_words
 from gateway.policy.rules.rule_conditions import ELEMENTS, NUMBERS, OF_SEVERAL, SQL
 
 _ENDLESS: Final = float("inf")

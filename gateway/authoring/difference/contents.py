@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from gateway.artifact.artifact import Artifact
-from gateway.artifact.json_types import Json, is_object
+from gateway.artifact.json_narrowing import Json, is_object
 from gateway.artifact.layout import COMBINED_REQUIREMENTS
 from gateway.artifact.manifest import BundleMetadata, Library
 from gateway.authoring.difference.change import (

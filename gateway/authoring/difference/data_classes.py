@@ -9,7 +9,7 @@ change of an unclassified target from the environment's.
 from collections.abc import Sequence
 from typing import Any
 
-from gateway.artifact.json_types import Json
+from gateway.artifact.json_narrowing import Json
 from gateway.authoring.difference.change import Told, became, gained, listed, moved
 
 Lists = tuple[Json | None, Json | None]

@@ -7,7 +7,7 @@ Rule 2: if the effect of a rule changed, all other changes of the rule are uncle
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from gateway.artifact.json_types import Json
+from gateway.artifact.json_narrowing import Json
 from gateway.authoring.difference.change import (
     OPPOSITE,
     Change,
@@ -21,7 +21,7 @@ from gateway.authoring.difference.change import (
     shown,
 )
 from gateway.authoring.difference.conditions import condition_changes
-from gateway.policy.rules.condition_words import condition_words
+from gateway.policy.rules.condition_descriptions import condition_words
 from gateway.policy.rules.rule_conditions import exception_of
 
 _NOUNS: Final[Mapping[str, str]] = {

@@ -6,7 +6,7 @@ Rule 1: removing a requirement, enforcing it less strictly, or prolonging a less
 from collections.abc import Iterator
 from typing import Any, Final
 
-from gateway.artifact.json_types import Json
+from gateway.artifact.json_narrowing import Json
 from gateway.authoring.difference.catalog import drift_changes
 from gateway.authoring.difference.change import (
     Change,

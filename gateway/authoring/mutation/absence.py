@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 
 from msgspec import Struct
 
-from gateway.artifact.json_types import Json, is_object
+from gateway.artifact.json_narrowing import Json, is_object
 from gateway.artifact.manifest import ROOTS
 from gateway.authoring.mutation.alterations import places
 from gateway.authoring.mutation.question_matrix import MutationEnvironment
@@ -24,7 +24,7 @@ from gateway.authoring.mutation.worktrees import FAILED
 from gateway.policy.rego.body_demands import is_certain, is_untyped
 from gateway.policy.rego.opa_cli import OpaCommand
 from gateway.policy.rego.rego_module import Parser, row, walk
-from gateway.policy.rego.requirements import RequirementDirectory, discover, read_sets
+from gateway.policy.rego.staged_requirements import RequirementDirectory, discover, read_sets
 from gateway.policy.rego.staged_tree import StagedTree
 
 Rule = Literal["met", "met_by_arguments"]

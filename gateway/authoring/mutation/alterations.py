@@ -7,7 +7,7 @@ Rule 2: the same document gives the same alterations in the same order.
 from collections.abc import Iterator
 from typing import Any, Final
 
-from gateway.artifact.json_types import Json, is_array, is_object
+from gateway.artifact.json_narrowing import Json, is_array, is_object
 
 Path = tuple[str | int, ...]
 Patch = tuple[Json, ...]

@@ -7,15 +7,15 @@ from typing import Final
 
 from msgspec import to_builtins
 
-from gateway.artifact.json_types import is_object
+from gateway.artifact.json_narrowing import is_object
 from gateway.authoring.mutation.question_matrix import MutationEnvironment
 from gateway.authoring.mutation.questions import MOMENT
 from gateway.policy.build import Content
 from gateway.policy.rego.opa_cli import OpaCommand
 from gateway.policy.rego.staged_tree import StagedTree
-from gateway.policy.rules.stated_facts import stated_facts
+from gateway.policy.rules.facts_for_replay import stated_facts
+from gateway.policy.scenario_checks import scenarios
 from gateway.policy.scenario_question import question
-from gateway.policy.scenarios import scenarios
 
 _FIXTURE: Final = "data.mcp.lib.fixture_test.bundle"
 

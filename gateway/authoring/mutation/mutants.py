@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from gateway.artifact.json_types import is_array, is_object
+from gateway.artifact.json_narrowing import is_array, is_object
 from gateway.authoring.mutation.operators import OPERATORS
 from gateway.authoring.mutation.rego_source import RegoText
 from gateway.policy.rego.rego_module import Module, walk

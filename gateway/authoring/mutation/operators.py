@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from gateway.artifact.json_types import Json, is_array, is_object, objects
+from gateway.artifact.json_narrowing import Json, is_array, is_object, objects
 from gateway.authoring.mutation.rego_source import RegoText, Span
 from gateway.policy.rego.rego_ast import operator
 

@@ -13,9 +13,9 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from gateway.artifact.emergency_bundle import ROOT
-from gateway.artifact.json_types import Json
+from gateway.artifact.json_narrowing import Json
 from gateway.artifact.manifest import ROOTS
+from gateway.artifact.stops_bundle import ROOT
 from gateway.authoring.mutation.alterations import Patch
 from gateway.authoring.mutation.question_matrix import Pair, QuestionMatrix
 from gateway.policy.rego.opa_cli import OpaCommand

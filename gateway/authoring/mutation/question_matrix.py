@@ -13,8 +13,8 @@ from typing import Any, Final, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.artifact.emergency_bundle import ROOT, Kind, Stop, document
-from gateway.artifact.json_types import Json
+from gateway.artifact.json_narrowing import Json
+from gateway.artifact.stops_bundle import ROOT, Kind, Stop, document
 from gateway.authoring.mutation.alterations import Patch, Path, applied, damaged, replaced, replacing, worded
 from gateway.authoring.mutation.questions import MOMENT, questions
 from gateway.policy.rules.policy_data import derived

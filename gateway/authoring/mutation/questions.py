@@ -13,7 +13,7 @@ from msgspec import to_builtins
 from gateway.admission.policy_input import AskedMessage, Client, Context, Gateway, PolicyInput, Server, Target
 from gateway.admission.principal import ANONYMOUS, Principal
 from gateway.admission.question import measured, moment
-from gateway.artifact.json_types import Json, objects
+from gateway.artifact.json_narrowing import Json, objects
 from gateway.policy.rules.identity_index import indexed_identities
 
 MOMENT: Final = 1_795_183_200

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 from msgspec import Struct
 
-from gateway.admission.definition_text import changed_lines, reviewed_changes
+from gateway.admission.definition_line_changes import changed_lines, reviewed_changes
 from gateway.admission.digests import drift, grouped, stated
 from gateway.cli.catalog.server_listing import SECTIONS, ServerItem
 from gateway.protocol.json_values import as_object

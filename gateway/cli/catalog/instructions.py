@@ -13,8 +13,8 @@ from typing import Any, Final, cast
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString as Quoted
 
-from gateway.admission.definition_text import NOT_KEPT
-from gateway.admission.definition_text import changed_lines as changed
+from gateway.admission.definition_line_changes import NOT_KEPT
+from gateway.admission.definition_line_changes import changed_lines as changed
 from gateway.admission.instructions import KEY, NO_INSTRUCTIONS, pin_of
 from gateway.cli.catalog.difference import PinDifference, State
 from gateway.cli.catalog.reviewed_text import reviewed_parts

@@ -21,7 +21,7 @@ from ruamel.yaml.scalarstring import LiteralScalarString as Literal
 
 from gateway.admission.digests import digest
 from gateway.admission.visible_text import escape, is_unseen
-from gateway.artifact.json_types import is_array, is_object
+from gateway.artifact.json_narrowing import is_array, is_object
 from gateway.policy.sources.document import Document, read_document
 from gateway.policy.sources.secret_shapes import secrets_in
 

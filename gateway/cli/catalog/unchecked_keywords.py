@@ -6,8 +6,8 @@ Rule 1: text from a server is escaped and cut before it reaches a terminal.
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+from gateway.admission.checkable_schema_part import Unchecked, usable
 from gateway.admission.json_schema_validator import is_pattern
-from gateway.admission.usable_schema import Unchecked, usable
 from gateway.cli.catalog.server_listing import ServerItem
 from gateway.cli.live_decisions import escaped
 

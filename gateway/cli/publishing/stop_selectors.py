@@ -6,7 +6,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from gateway.admission.session_digest import session_digest
-from gateway.artifact.emergency_bundle import KINDS, Kind
+from gateway.artifact.stops_bundle import KINDS, Kind
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _DIGEST: Final = 32

@@ -10,10 +10,10 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from gateway.artifact.json_types import Json, is_array, is_object, objects
+from gateway.artifact.json_narrowing import Json, is_array, is_object, objects
 from gateway.policy.rego.constant_comparisons import COMPARISONS, MIRRORED, MISSING, constant, holds, number
 from gateway.policy.rego.rego_ast import operator
-from gateway.policy.rego.rule_terms import COMPREHENSIONS, OwnRule, Rules, names_of, place, replaced, term_of, uses
+from gateway.policy.rego.term_resolution import COMPREHENSIONS, OwnRule, Rules, names_of, place, replaced, term_of, uses
 
 CERTAIN: Final = (
     *("input.schema", "input.phase", "input.message", "input.server.id", "input.target.type"),

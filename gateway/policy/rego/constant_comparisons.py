@@ -7,7 +7,7 @@ Rule 2: a comparison with a term that is not a constant, or an unknown compariso
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from gateway.artifact.json_types import is_array, is_object
+from gateway.artifact.json_narrowing import is_array, is_object
 
 MISSING: Final = object()
 """The value of a term that is not a constant."""

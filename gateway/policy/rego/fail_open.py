@@ -12,13 +12,13 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from gateway.artifact.json_types import Json, is_array, is_object, objects
+from gateway.artifact.json_narrowing import Json, is_array, is_object, objects
 from gateway.policy.rego.body_demands import BodyDemands, collection, demands_of, is_certain, is_untyped
 from gateway.policy.rego.constant_comparisons import COMPARISONS, MIRRORED, MISSING, constant, holds, is_of_type, number
 from gateway.policy.rego.rego_ast import operator
 from gateway.policy.rego.rego_module import Module, row
-from gateway.policy.rego.requirements import RequirementDirectory
-from gateway.policy.rego.rule_terms import (
+from gateway.policy.rego.staged_requirements import RequirementDirectory
+from gateway.policy.rego.term_resolution import (
     Names,
     OwnRule,
     Rules,

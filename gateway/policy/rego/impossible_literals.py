@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
-from gateway.artifact.json_types import Json, is_array, is_object, objects
+from gateway.artifact.json_narrowing import Json, is_array, is_object, objects
 from gateway.policy.rego.input_schema import input_schema
 from gateway.policy.rego.rego_ast import dotted, operator
 from gateway.policy.rego.rego_module import Module, row, walk

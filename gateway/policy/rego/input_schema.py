@@ -9,7 +9,7 @@ import msgspec
 import orjson
 
 from gateway.admission.policy_input import PolicyInput
-from gateway.artifact.json_types import Json, is_object
+from gateway.artifact.json_narrowing import Json, is_object
 
 
 def input_schema() -> Json:

@@ -10,10 +10,10 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from gateway.artifact.json_types import Json, is_array, is_object, objects
+from gateway.artifact.json_narrowing import Json, is_array, is_object, objects
 from gateway.policy.rego.rego_ast import dotted, operator
 from gateway.policy.rego.rego_module import Module, bare, row, text, walk
-from gateway.policy.rego.requirements import RequirementDirectory
+from gateway.policy.rego.staged_requirements import RequirementDirectory
 from gateway.policy.sources.problem import Problem
 
 JUDGING: Final = ("met", "met_by_arguments")

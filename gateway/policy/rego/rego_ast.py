@@ -6,7 +6,7 @@ Rule 1: a term that cannot be named exactly has an empty name, which does not ma
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.artifact.json_types import is_array, is_object
+from gateway.artifact.json_narrowing import is_array, is_object
 
 
 def dotted(term: Any, imports: Mapping[str, str]) -> str:

@@ -16,7 +16,7 @@ from gateway.artifact.layout import COMBINED_REQUIREMENTS
 from gateway.policy.rego.opa_cli import OpaCommand
 from gateway.policy.rego.overlay import StagedSources
 from gateway.policy.rego.rego_module import Parser
-from gateway.policy.rego.requirements import head_name
+from gateway.policy.rego.staged_requirements import head_name
 from gateway.policy.rego.staged_tree import StagedTree, failing, judged, opened
 from gateway.policy.sources.problem import Problem
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from gateway.artifact.json_types import Json, is_array, is_object
+from gateway.artifact.json_narrowing import Json, is_array, is_object
 from gateway.policy.rego.opa_cli import OpaCommand, complaints
 from gateway.policy.sources.problem import Problem
 

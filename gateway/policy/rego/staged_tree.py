@@ -24,7 +24,7 @@ from gateway.policy.rego.lint_requirements import dangerous, malformed, unguarde
 from gateway.policy.rego.opa_cli import OpaCommand, complaints
 from gateway.policy.rego.overlay import StagedSources, misplaced
 from gateway.policy.rego.rego_module import Module, Parser
-from gateway.policy.rego.requirements import Reads, RequirementDirectory, discover, incomplete
+from gateway.policy.rego.staged_requirements import Reads, RequirementDirectory, discover, incomplete
 from gateway.policy.sources.problem import Problem
 
 

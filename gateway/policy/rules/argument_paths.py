@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
 
-from gateway.admission.schemas import Part, Schema, declared, is_array, is_object, of_elements
-from gateway.artifact.json_types import Json, objects
+from gateway.admission.schema_properties import Part, Schema, declared, is_array, is_object, of_elements
+from gateway.artifact.json_narrowing import Json, objects
 from gateway.policy.rules.argument_types import EVERY, Types, types_at
 from gateway.policy.rules.catalog_names import CatalogTarget
 from gateway.protocol.json_pointers import unescaped

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from gateway.artifact.json_types import Json
+from gateway.artifact.json_narrowing import Json
 from gateway.policy.rules.argument_paths import ArgumentPaths
 from gateway.policy.rules.argument_types import EVERY, Types, judged
 from gateway.policy.rules.catalog_names import CatalogTarget

@@ -7,7 +7,7 @@ Rule 2: the types of list elements come from `items` and `prefixItems` only.
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from gateway.admission.schemas import Part, Schema, is_array, is_object
+from gateway.admission.schema_properties import Part, Schema, is_array, is_object
 from gateway.policy.rules.rule_conditions import ELEMENTS, NUMBERS, SQL, TEXTS, ConditionTest
 
 EVERY: Final = frozenset({"null", "boolean", "number", "string", "array", "object"})

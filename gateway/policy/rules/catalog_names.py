@@ -14,7 +14,7 @@ from typing import Final
 from msgspec import Struct
 
 from gateway.admission.uri_patterns import normal_key, normal_pattern
-from gateway.artifact.json_types import Json
+from gateway.artifact.json_narrowing import Json
 from gateway.policy.rules.name_globs import NameGlobs, fits
 from gateway.policy.sources.document import Document
 from gateway.policy.sources.environment import Environment

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from gateway.artifact.json_types import Json, is_array
+from gateway.artifact.json_narrowing import Json, is_array
 from gateway.policy.rules.argument_types import EVERY, judged, type_of
 from gateway.policy.rules.name_globs import fits
 from gateway.policy.rules.rule_conditions import EXCEPTION, NUMBERS, OF_SEVERAL, ConditionTest, exception_of

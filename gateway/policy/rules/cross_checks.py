@@ -13,16 +13,16 @@ from zoneinfo import available_timezones
 from msgspec import Struct
 
 from gateway.admission.uri_patterns import normal_key, unusable_key
-from gateway.artifact.json_types import Json
+from gateway.artifact.json_narrowing import Json
 from gateway.policy.rules.condition_conflicts import condition_conflicts
 from gateway.policy.rules.condition_values import condition_values
 from gateway.policy.rules.data_classes import data_class_problems
+from gateway.policy.rules.directory_scopes import beyond_scopes
 from gateway.policy.rules.identity_index import FIELDS
 from gateway.policy.rules.name_globs import NameGlobs
 from gateway.policy.rules.reviewed_words import reviewed_words
 from gateway.policy.rules.rule_conditions import EXCEPTION
-from gateway.policy.rules.rule_people import networks
-from gateway.policy.rules.rule_scopes import beyond_scopes
+from gateway.policy.rules.who_matching import networks
 from gateway.policy.sources.document import Document, step
 from gateway.policy.sources.environment import Environment
 from gateway.policy.sources.name_suggestions import nearest

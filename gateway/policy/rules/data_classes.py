@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from typing import Final
 
-from gateway.artifact.json_types import Json
+from gateway.artifact.json_narrowing import Json
 from gateway.policy.rules.catalog_names import CatalogNames, CatalogTarget
 from gateway.policy.sources.document import Document, step
 from gateway.policy.sources.environment import Environment

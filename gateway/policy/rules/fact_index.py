@@ -7,7 +7,7 @@ Rule 2: the paths are those of conditions. If a path leads to a list, each eleme
 from collections.abc import Iterable
 from typing import Final
 
-from gateway.artifact.json_types import Json
+from gateway.artifact.json_narrowing import Json
 from gateway.policy.rules.masked_reads import ANY_SERVER, offered
 from gateway.policy.rules.rule_conditions import SQL, tests_of
 

@@ -8,7 +8,7 @@ Rule 3: every issuer has all four tables, so a missing table means damage.
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from gateway.artifact.json_types import Json
+from gateway.artifact.json_narrowing import Json
 
 FIELDS: Final = ("subject", "client_id", "group")
 """The fields of an identity in addition to its issuer, in order of precedence."""

@@ -9,9 +9,9 @@ Rule 3: if the index is not as the build made it, all arguments and claims count
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from gateway.artifact.json_types import Json, is_object
+from gateway.artifact.json_narrowing import Json, is_object
 from gateway.policy.rules.rule_conditions import conditions_of
-from gateway.policy.rules.rule_people import CLAIMS, claim_pointers
+from gateway.policy.rules.who_matching import CLAIMS, claim_pointers
 from gateway.protocol.json_pointers import pointer_to
 
 RULES: Final = "rules_permit"
@@ -19,7 +19,7 @@ RULES: Final = "rules_permit"
 ANY_SERVER: Final = "*"
 ARGUMENTS: Final = "/arguments"
 MASKED: Final = (ARGUMENTS, CLAIMS, "/context/headers")
-"""The places of a question that the masking level `masked` hides (`gateway.admission.masking`)."""
+"""The places of a question that the masking level `masked` hides (`gateway.admission.record_masking`)."""
 
 
 def read_index(data: Json) -> dict[str, list[str]]:

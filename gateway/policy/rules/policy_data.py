@@ -11,13 +11,13 @@ from pathlib import PurePosixPath
 from typing import Any, Final
 
 from gateway.admission.uri_patterns import normal_key, normal_pattern
-from gateway.artifact.json_types import Json
+from gateway.artifact.json_narrowing import Json
 from gateway.policy.rules.data_classes import held, reach
+from gateway.policy.rules.directory_scopes import Scopes
 from gateway.policy.rules.fact_index import fact_index
 from gateway.policy.rules.identity_index import identity_index
 from gateway.policy.rules.masked_reads import read_index
 from gateway.policy.rules.rule_index import by_person, rule_index, seal, who_index
-from gateway.policy.rules.rule_scopes import Scopes
 from gateway.policy.sources.environment import Environment
 
 _SERVER: Final[Mapping[str, Any]] = {

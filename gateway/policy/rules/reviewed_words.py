@@ -13,9 +13,9 @@ from typing import Final
 from gateway.admission.digests import defined, digest
 from gateway.admission.instructions import KEY, NO_INSTRUCTIONS, pin_of
 from gateway.admission.visible_text import visible
-from gateway.artifact.json_types import Json
+from gateway.artifact.json_narrowing import Json
 from gateway.artifact.pack import canonical
-from gateway.artifact.reviewed_file import REVIEWED
+from gateway.artifact.reviewed_texts_file import REVIEWED
 from gateway.policy.sources.document import Document, step
 from gateway.policy.sources.environment import Environment
 from gateway.policy.sources.problem import Problem

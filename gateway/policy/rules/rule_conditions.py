@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from gateway.artifact.json_types import Json, is_array, is_object
+from gateway.artifact.json_narrowing import Json, is_array, is_object
 
 DEEPEST: Final = 4
 """The largest depth of nested tests: Rego does not support recursion."""

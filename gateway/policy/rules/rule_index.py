@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Final
 
-from gateway.artifact.json_types import Json
+from gateway.artifact.json_narrowing import Json
 from gateway.artifact.pack import canonical
 from gateway.policy.rules.name_globs import NameGlobs
 

@@ -11,7 +11,7 @@ Rule 4: an expired rule is reported, because it looks as if it still applied.
 from collections.abc import Iterator
 from typing import Final
 
-from gateway.artifact.json_types import Json
+from gateway.artifact.json_narrowing import Json
 from gateway.policy.rules.catalog_names import SECTIONS, CatalogNames
 from gateway.policy.rules.data_classes import CatalogData
 from gateway.policy.sources.document import Document

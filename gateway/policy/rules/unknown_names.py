@@ -5,7 +5,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from gateway.artifact.json_types import Json
+from gateway.artifact.json_narrowing import Json
 
 SAID: Final = {
     "servers": "no server is called `{}`",

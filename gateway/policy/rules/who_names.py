@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from typing import Final
 
-from gateway.artifact.json_types import Json
+from gateway.artifact.json_narrowing import Json
 from gateway.policy.rules.catalog_names import bearers
-from gateway.policy.rules.rule_claims import ClaimNames, issuer_of
 from gateway.policy.rules.unknown_names import AHEAD, SAID, UnknownName, listed
+from gateway.policy.rules.unlikely_claims import ClaimNames, issuer_of
 from gateway.policy.sources.document import step
 from gateway.policy.sources.environment import Environment
 from gateway.policy.sources.name_suggestions import Suggestions, nearest

@@ -13,13 +13,13 @@ from typing import Final
 
 from msgspec import Struct
 
-from gateway.artifact.json_types import Json
+from gateway.artifact.json_narrowing import Json
 from gateway.policy.rules.rule_conditions import ConditionTest, tests_of
 from gateway.policy.sources.document import MAX_BYTES, Document, read_document
-from gateway.policy.sources.placeholders import placeholders_in
+from gateway.policy.sources.leftover_placeholders import placeholders_in
 from gateway.policy.sources.problem import Problem
 from gateway.policy.sources.schema_checks import violations
-from gateway.policy.sources.scope_files import crossing_links, is_scope, misplaced, unread_scope
+from gateway.policy.sources.scope_yaml import crossing_links, is_scope, misplaced, unread_scope
 from gateway.policy.sources.secret_shapes import secrets_in
 from gateway.policy.sources.source_files import DirectoryListing, DirectoryToList, SourceFile, list_files, read_regular
 from gateway.policy.sources.timestamps import with_full_ends

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeGuard
 import jsonschema_rs
 import orjson
 
-from gateway.artifact.json_types import Json, is_object
+from gateway.artifact.json_narrowing import Json, is_object
 from gateway.policy.sources.document import Document, step
 from gateway.policy.sources.name_suggestions import nearest
 from gateway.policy.sources.problem import Problem

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from gateway.artifact.json_types import is_array, is_object
+from gateway.artifact.json_narrowing import is_array, is_object
 from gateway.policy.sources.document import Document, step
 from gateway.policy.sources.problem import Problem
 

@@ -13,11 +13,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from gateway.admission.question import measured, moment
-from gateway.artifact.json_types import Json, is_array, is_object
+from gateway.artifact.json_narrowing import Json, is_array, is_object
 from gateway.policy.rules.rule_conditions import exception_of
 from gateway.protocol.json_pointers import keys_of
-from gateway.review.whatif.case import WhatIfCase
 from gateway.review.whatif.patched_world import World, WorldChange, on_question, put
+from gateway.review.whatif.question_context import WhatIfCase
 
 _MOST_VALUES: Final = 3
 _DAYS: Final = 8

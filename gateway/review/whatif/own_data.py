@@ -11,9 +11,9 @@ from itertools import islice
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from gateway.artifact.json_types import Json, is_array, is_object
-from gateway.review.whatif.case import WhatIfCase
+from gateway.artifact.json_narrowing import Json, is_array, is_object
 from gateway.review.whatif.patched_world import World, WorldChange, put
+from gateway.review.whatif.question_context import WhatIfCase
 
 _MOST_WORDS: Final = 12
 _MOST_LISTS: Final = 12

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from gateway.artifact.json_types import Json, is_object
+from gateway.artifact.json_narrowing import Json, is_object
 from gateway.policy.rules.fact_index import fact_index
 from gateway.policy.rules.rule_index import by_person, rule_index, seal, who_index
 

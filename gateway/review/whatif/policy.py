@@ -10,10 +10,10 @@ from typing import Final
 import msgspec
 
 from gateway.admission.question import moment
-from gateway.artifact.json_types import Json
+from gateway.artifact.json_narrowing import Json
 from gateway.policy.rules.cross_checks import ALWAYS_DENY
-from gateway.review.whatif.case import WhatIfCase
 from gateway.review.whatif.patched_world import WorldChange, off_data, on_data
+from gateway.review.whatif.question_context import WhatIfCase
 
 _ACTIONS: Final = ("read", "list", "write", "send", "delete", "execute")
 MODE: Final = 6

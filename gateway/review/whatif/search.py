@@ -16,15 +16,15 @@ import orjson
 from msgspec import Struct
 
 from gateway.opa.transport import Broken, Transport
-from gateway.policy.rules.stated_facts import stated_facts
+from gateway.policy.rules.facts_for_replay import stated_facts
 from gateway.review.replayed_outcome import ReplayedOutcome, Unanswered, judged
 from gateway.review.replaying import PATIENCE_S
 from gateway.review.sidecar import IF, PATCHED
 from gateway.review.whatif.arguments import argument_changes, schema_changes, time_changes
-from gateway.review.whatif.case import WhatIfCase
 from gateway.review.whatif.own_data import own_changes
 from gateway.review.whatif.patched_world import World, WorldChange, faithful, indexed, patch
 from gateway.review.whatif.policy import MODE, loosening, tightening
+from gateway.review.whatif.question_context import WhatIfCase
 
 MOST_SINGLES: Final = 300
 MOST_PAIRED: Final = 24

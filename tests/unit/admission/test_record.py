@@ -24,7 +24,6 @@ from gateway.admission.decision import (
     Route,
     Verdict,
 )
-from gateway.admission.masking import Level, Masking, digest, in_arguments
 from gateway.admission.policy_input import (
     ArgumentError,
     ArgumentsMeta,
@@ -40,6 +39,7 @@ from gateway.admission.policy_input import (
 from gateway.admission.principal import Principal
 from gateway.admission.question import listing, moment
 from gateway.admission.record import Completed, Counted, Decided, Enforced, Occasion
+from gateway.admission.record_masking import Level, Masking, digest, in_arguments
 from gateway.admission.recording import PartialMessage, decided, refused
 from gateway.admission.secret_texts import MASKED
 from gateway.admission.session_digest import session_digest

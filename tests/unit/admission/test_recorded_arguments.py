@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from gateway.admission.decision import PolicyFailure, Word
-from gateway.admission.masking import Level, Masking, Seal, in_arguments
 from gateway.admission.policy_input import Target
 from gateway.admission.record import Decided, Enforced
+from gateway.admission.record_masking import Level, Masking, Seal, in_arguments
 from gateway.admission.recording import decided
 from tests.recorded_lines import lines_of
 from tests.unit.admission.test_record import ALLOWED, KEY, LEVELS, OCCASION, question, verdict

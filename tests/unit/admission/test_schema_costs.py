@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.admission.arguments import check, compiled, folded_key
+from gateway.admission.argument_schema_check import check, compiled, folded_key
 from gateway.admission.schema_costs import Extent, cost_by_value, extent, steps_of
 
 STRINGS = {f"p{number}": {"type": "string", "description": "x", "maxLength": 50} for number in range(1_000)}

@@ -6,8 +6,8 @@ The long texts here took minutes when a pattern read a run of letters again from
 import pytest
 from msgspec.structs import replace
 
-from gateway.admission.masking import Masking, masked
 from gateway.admission.policy_input import Gateway, PolicyInput
+from gateway.admission.record_masking import Masking, masked
 from gateway.admission.secret_texts import MASKED, Scrubber, hinted, masked_text
 from gateway.opa.readiness_probe import canary
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from gateway.artifact.emergency_bundle import Stop
 from gateway.artifact.stop_file import ActiveStops, Stops
+from gateway.artifact.stops_bundle import Stop
 
 NOW = 1_795_000_000_000_000_000
 SECOND = 1_000_000_000

@@ -9,13 +9,13 @@ import pytest
 from msgspec.structs import replace
 
 from gateway.artifact.artifact import Artifact, read_artifact
-from gateway.artifact.emergency_bundle import EXTENDED, Stop, document, emergency_bundle
 from gateway.artifact.layout import COMBINED_REQUIREMENTS
 from gateway.artifact.manifest import ROOTS, BundleMetadata
 from gateway.artifact.pack import Packed, canonical, pack
 from gateway.artifact.rejection import MEANINGS, Rejected
 from gateway.artifact.signature_checks import EMERGENCY, POLICY, EnforcementContext, VerifyingKey, unsigned_by
 from gateway.artifact.signing import ephemeral_key
+from gateway.artifact.stops_bundle import EXTENDED, Stop, document, emergency_bundle
 from gateway.follow.acceptance import (
     LIBRARY,
     POLICIES,

@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 
 from gateway.follow.bundle_endpoint import EMERGENCY_RESOURCE, BundleEndpoint, Offer, wait_s
-from gateway.follow.bundle_listener import BundleServiceAddress, listening
+from gateway.follow.bundle_endpoint_server import BundleServiceAddress, listening
 
 FIRST, SECOND = Offer('"one"', b"1"), Offer('"two"', b"2")
 TOKENLESS = ""

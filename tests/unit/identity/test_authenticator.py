@@ -16,7 +16,7 @@ from gateway.identity import jwt_verifier, tokens
 from gateway.identity.auth_errors import Unauthenticated
 from gateway.identity.authenticator import Authenticator
 from gateway.identity.issuer import Issuer
-from gateway.identity.jwks import REFETCH_S
+from gateway.identity.issuer_keys import REFETCH_S
 from gateway.identity.protected_resource import Resource
 from tests.unit.identity.support import (
     EC,

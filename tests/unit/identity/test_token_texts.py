@@ -11,7 +11,7 @@ from gateway.admission.principal import Principal, Verified
 from gateway.identity.auth_errors import Unauthenticated
 from gateway.identity.authenticator import Authenticator
 from gateway.identity.issuer import Issuer
-from gateway.identity.jwks import REFETCH_S
+from gateway.identity.issuer_keys import REFETCH_S
 from gateway.identity.jwks_fetch import HttpFetch
 from gateway.identity.protected_resource import Resource
 from gateway.identity.token_warnings import CAPACITY, EVERY_S, TokenWarnings, shown

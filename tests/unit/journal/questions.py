@@ -19,7 +19,6 @@ from gateway.admission.decision import (
     Verdict,
 )
 from gateway.admission.enforce import ruling
-from gateway.admission.masking import Masking
 from gateway.admission.policy_input import (
     ArgumentError,
     ArgumentsMeta,
@@ -37,6 +36,7 @@ from gateway.admission.policy_input import (
 from gateway.admission.principal import CLAIM_FIELDS, Principal
 from gateway.admission.question import moment
 from gateway.admission.record import Completed, Decided, Occasion, Result
+from gateway.admission.record_masking import Masking
 from gateway.admission.recording import decided
 
 NOW_NS: Final = 1_795_183_200_123_456_789

@@ -19,7 +19,6 @@ from gateway.admission.decision import (
     Verdict,
 )
 from gateway.admission.enforce import ruling
-from gateway.admission.masking import Level, Masking
 from gateway.admission.policy_input import (
     ArgumentsMeta,
     AskedMessage,
@@ -34,6 +33,7 @@ from gateway.admission.policy_input import (
 from gateway.admission.principal import Principal
 from gateway.admission.question import moment
 from gateway.admission.record import Completed, Decided, Occasion, Result
+from gateway.admission.record_masking import Level, Masking
 from gateway.admission.recording import decided
 
 NOW_NS: Final = 1_796_051_940_690_614_044

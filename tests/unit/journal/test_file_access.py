@@ -9,7 +9,7 @@ import pytest
 from gateway.admission.record import JournalFailure, Receipt
 from gateway.journal import file_access
 from gateway.journal.file_access import admit_to_journal, closed_parents, group_id, prepare
-from gateway.journal.highwater import HighwaterFile
+from gateway.journal.highest_policy_sequence import HighwaterFile
 from gateway.journal.journal_options import JournalOptions
 from gateway.journal.segment_names import segments
 from gateway.journal.writer import JournalWriter

@@ -15,8 +15,8 @@ from gateway.admission.policy_input import AskedMessage, Context, PolicyInput
 from gateway.admission.principal import Principal
 from gateway.admission.record import Caller, Counted, Decided, Policy, Refused, Voided, rfc3339, rfc3339_ns, unix_ns_of
 from gateway.cli.journal import command
-from gateway.journal import descriptions
-from gateway.journal.descriptions import REPEATED_NS, Descriptions
+from gateway.journal import described_records
+from gateway.journal.described_records import REPEATED_NS, Descriptions
 from gateway.journal.record_expander import UNDESCRIBED, Expander
 from gateway.journal.record_lines import CircumstancesLine
 from gateway.journal.record_schema import PUBLISHED, record_schema, record_schema_text
@@ -158,12 +158,12 @@ def test_definitions_and_senders_with_one_key_are_distinguished(monkeypatch: pyt
     assert line["replayable"] is False
     assert line["definition"] == CALL.definition[:16]
 
-    original = descriptions.digest_of
+    original = described_records.digest_of
 
     def alike(known: CircumstancesLine) -> str:
         return "5" * 16 + original(known)
 
-    monkeypatch.setattr(descriptions, "digest_of", alike)
+    monkeypatch.setattr(described_records, "digest_of", alike)
     *_, line = Expander().expanded(read(lines_of(CALL, replace(CALL, session="another", era="legacy"))))
     assert line[UNDESCRIBED] is True
     assert (line["session"], line["principal"].get("issuer")) == ("", None)

@@ -14,7 +14,7 @@ from gateway.listening import acceptor, descriptors
 from gateway.listening.connections import Connection, Connections, Ending
 from gateway.listening.fair_queue import FairQueue
 from gateway.listening.limits import ConnectionLimits
-from gateway.listening.refusals import EVERY_S, Refusals
+from gateway.listening.refused_connections import EVERY_S, Refusals
 from tests.unit.listening.support import Client, Served, head, serving, until
 
 GET = head("/x", method="GET")

@@ -13,7 +13,7 @@ from gateway.listening.connections import Connections
 from gateway.listening.http_exchange import ExchangeConnection, HttpExchange, Outlet
 from gateway.listening.http_protocol import HttpProtocol
 from gateway.listening.limits import ConnectionLimits
-from gateway.listening.refusals import Refusals
+from gateway.listening.refused_connections import Refusals
 from gateway.pipeline.bounded_reads import READ_BYTES
 from tests.unit.listening.support import CHUNKED, Served, head, serving, until
 

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import orjson
 
-from gateway.admission.inbound import Inbound
+from gateway.admission.inbound_message import Inbound
 from gateway.admission.policy_input import Client
 from gateway.protocol.headers import Headers
 from gateway.protocol.message import Request

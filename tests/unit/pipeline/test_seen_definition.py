@@ -1,7 +1,7 @@
 """Definitions of targets before policy is asked, and their confirmation after the answer."""
 
 from gateway.admission.decision import Verdict
-from gateway.admission.inbound import Inbound
+from gateway.admission.inbound_message import Inbound
 from gateway.admission.policy_input import Target
 from gateway.pipeline.discovery_limits import SharedDiscovery
 from gateway.pipeline.listing_failures import CompleteListing, ListOutcome

@@ -7,7 +7,7 @@ from typing import Any, Final
 import pytest
 
 from gateway.pipeline.task_ids import names_no_task
-from gateway.pipeline.task_results import holds_no_task
+from gateway.pipeline.task_ids_in_results import holds_no_task
 from gateway.protocol.key_folding import META, PARAMS
 from gateway.protocol.task_places import RELATED, creates, misspelt_task_key, of_params, of_result
 

@@ -8,9 +8,9 @@ import pytest
 from gateway.admission.decision import Decision, Ground, Reason, Resolved, ResolvedAgent
 from gateway.admission.question import moment
 from gateway.review.whatif.arguments import argument_changes, time_changes
-from gateway.review.whatif.case import WhatIfCase
 from gateway.review.whatif.patched_world import World
 from gateway.review.whatif.policy import loosening, tightening
+from gateway.review.whatif.question_context import WhatIfCase
 
 FRIDAY = 1_795_183_200  # 2026-11-20T14:00:00Z
 RULE: dict[str, Any] = {

@@ -5,7 +5,7 @@ from typing import Any, Final
 import orjson
 import pytest
 
-from gateway.artifact.emergency_bundle import Kind, Stop
+from gateway.artifact.stops_bundle import Kind, Stop
 from gateway.opa.transport import Broken, Exchanged
 from gateway.review.stop_preview import Agents, Hits, agents_of, hits
 

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.admission.action import Forward
 from gateway.pipeline.ports import UpstreamFailure
-from gateway.server import event_stream
+from gateway.server import relay_events
 from tests.fakes import FakeReply, World, allow, deny
 from tests.unit.server.client import Browser, Got
 
@@ -181,7 +181,7 @@ async def test_of_empty_events_only_the_last_id_travels() -> None:
 
 
 async def test_ids_that_grow_beyond_all_proportion_end_the_exchange(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(event_stream, "GROWTH_FREE", 10_000)
+    monkeypatch.setattr(relay_events, "GROWTH_FREE", 10_000)
     got, world = await called(*[b"id:1\n\n"] * 2_000)
     assert "too much" in got.events[-1]["result"]["content"][0]["text"]
     assert len(got.body) < 100_000

@@ -13,7 +13,7 @@ from gateway.admission.record import Refused
 from gateway.pipeline.ownership import Ownership
 from gateway.pipeline.ports import NoPeers
 from gateway.pipeline.sealed_ids import OpenRequests, binding_of
-from gateway.protocol.ownership_claims import Claim, Held
+from gateway.protocol.ownership_exchange import Claim, Held
 from gateway.protocol.sealing import SessionSeal
 from tests.fakes import CALLER, FakeReply, World
 from tests.unit.server.client import JSON, Browser, Got

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.admission.decision import Route
-from gateway.admission.masking import digest
 from gateway.admission.record import Completed, Decided, Refused
+from gateway.admission.record_masking import digest
 from gateway.admission.result_type import result_type
 from gateway.listening.request_id import RequestId, note_request_id
 from gateway.pipeline.ports import Media, UpstreamFailure

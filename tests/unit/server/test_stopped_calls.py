@@ -417,7 +417,7 @@ async def test_a_task_that_has_ended_is_canceled_no_more(how: str) -> None:
 async def test_the_tasks_that_are_remembered_are_bounded(
     limit: str, value: int, kept: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(f"gateway.pipeline.tasks.{limit}", value)
+    monkeypatch.setattr(f"gateway.pipeline.running_tasks.{limit}", value)
     stage = Stage()
     for number in range(5):
         task = {**WORKING, "taskId": f"t-{number}"}
@@ -457,7 +457,7 @@ async def test_a_caller_that_leaves_often_keeps_a_bounded_number_of_answers_drai
 
 
 async def test_no_timer_keeps_a_call_that_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("tasks", "running_calls"):
+    for module in ("running_tasks", "running_calls"):
         monkeypatch.setattr(f"gateway.pipeline.{module}.KEPT_BYTES", 0)
     task = {**WORKING, "ttl": 3_600_000}
     stage = Stage(FakeReply(orjson.dumps({"jsonrpc": "2.0", "id": 1, "result": {"task": task}})))
@@ -587,7 +587,7 @@ async def test_a_journal_that_cannot_record_does_not_keep_a_call_running(
 
 
 async def test_a_client_that_does_not_read_delays_the_end_by_a_bounded_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.server.perform._ANSWER_S", 0.01)
+    monkeypatch.setattr("gateway.server.perform_action._ANSWER_S", 0.01)
     stage = Stage()
     endpoint = stage.browser.endpoint
 

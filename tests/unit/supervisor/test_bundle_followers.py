@@ -8,9 +8,9 @@ import pytest
 from gateway.artifact.rejection import Rejected
 from gateway.artifact.stop_file import Stops
 from gateway.follow.bundle_endpoint import BundleEndpoint
-from gateway.follow.bundle_listener import BundleServiceAddress
+from gateway.follow.bundle_endpoint_server import BundleServiceAddress
 from gateway.follow.follower import BundleConfirmed, BundleRefused, Passed, Reached, Unreached
-from gateway.journal.highwater import HighwaterFile
+from gateway.journal.highest_policy_sequence import HighwaterFile
 from gateway.supervisor.bundle_followers import BundleFollowers
 from gateway.supervisor.bundle_server import BundleServer
 from gateway.supervisor.stop_list import StopList

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from gateway.artifact.artifact import Artifact, read_artifact
-from gateway.artifact.emergency_bundle import Stop, emergency_bundle
 from gateway.artifact.signing import ephemeral_key
+from gateway.artifact.stops_bundle import Stop, emergency_bundle
 from gateway.follow.acceptance import stops_in
 from gateway.follow.bundle_endpoint import EMERGENCY_RESOURCE, BundleEndpoint
-from gateway.follow.bundle_listener import BundleServiceAddress
+from gateway.follow.bundle_endpoint_server import BundleServiceAddress
 from gateway.settings import Settings, load
 from gateway.supervisor.bundle_followers import following
 from gateway.supervisor.bundle_server import BundleServer

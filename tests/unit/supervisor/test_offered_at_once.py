@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from gateway.artifact.artifact import Artifact, read_artifact
-from gateway.artifact.emergency_bundle import emergency_bundle
 from gateway.artifact.signing import ephemeral_key
 from gateway.artifact.stop_file import Stops
+from gateway.artifact.stops_bundle import emergency_bundle
 from gateway.follow.bundle_endpoint import EMERGENCY_RESOURCE, BundleEndpoint
-from gateway.follow.bundle_listener import BundleServiceAddress
+from gateway.follow.bundle_endpoint_server import BundleServiceAddress
 from gateway.follow.follower import Followed
-from gateway.journal.highwater import HighwaterFile
+from gateway.journal.highest_policy_sequence import HighwaterFile
 from gateway.supervisor.bundle_followers import HUB_STOPS, BundleFollowers
 from gateway.supervisor.bundle_server import BundleServer
 from gateway.supervisor.stop_list import StopList

@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 
 from gateway.app.worker_peers import SupervisedPeers
-from gateway.protocol.ownership_claims import Claim, Held, united
+from gateway.protocol.ownership_exchange import Claim, Held, united
 from tests.unit.supervisor.support import Supervisor
 
 CLAIM = Claim(kind="task", server="s", principal="p", names=("a", "b"))

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from gateway.policy.scenario_runs import ScenarioRun
+from gateway.policy.scenarios_on_save import ScenarioRun
 from gateway.policy.sources.problem import Problem
 from gateway.supervisor.local_policy import PolicyNews
 

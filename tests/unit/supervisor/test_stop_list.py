@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from gateway.artifact.artifact import Artifact, read_artifact
-from gateway.artifact.emergency_bundle import ENVIRONMENT, ROOT, Stop, document, emergency_bundle
 from gateway.artifact.manifest import BundleMetadata
 from gateway.artifact.pack import pack
 from gateway.artifact.signature_checks import EMERGENCY, VerifyingKey, unsigned_by
 from gateway.artifact.signing import ephemeral_key
 from gateway.artifact.stop_file import FILE, Stops
+from gateway.artifact.stops_bundle import ENVIRONMENT, ROOT, Stop, document, emergency_bundle
 from gateway.follow.acceptance import stops_in
 from gateway.follow.bundle_endpoint import EMERGENCY_RESOURCE, BundleEndpoint
-from gateway.follow.bundle_listener import BundleServiceAddress
+from gateway.follow.bundle_endpoint_server import BundleServiceAddress
 from gateway.hub.rollout import reached
 from gateway.supervisor.bundle_server import BundleServer
 from gateway.supervisor.stop_list import REMEMBERED, StopList

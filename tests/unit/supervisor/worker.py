@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.opa.process import ReportEvent
 from gateway.opa.readiness_report import Readiness
-from gateway.protocol.ownership_claims import Claim, Held
+from gateway.protocol.ownership_exchange import Claim, Held
 from gateway.settings import Settings
 from gateway.supervisor.control_channel import Start
 from gateway.supervisor.worker_main import main

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway.artifact.emergency_bundle import ROOT, document
+from gateway.artifact.stops_bundle import ROOT, document
 from gateway.authoring.mutation.alterations import applied, damaged, places, replaced, without, worded
 from gateway.authoring.mutation.question_matrix import MutationEnvironment, table
 from gateway.authoring.mutation.questions import principals, questions

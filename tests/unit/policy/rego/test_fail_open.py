@@ -7,7 +7,7 @@ import pytest
 from gateway.policy.rego.fail_open import fail_open
 from gateway.policy.rego.opa_cli import OpaCommand
 from gateway.policy.rego.rego_module import Parser
-from gateway.policy.rego.requirements import discover
+from gateway.policy.rego.staged_requirements import discover
 from gateway.policy.sources.problem import Problem
 from tests.unit.policy.rego.forms_of_requirements import CLOSED, HEAD, LIBRARY, OPEN
 

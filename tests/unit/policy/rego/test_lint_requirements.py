@@ -8,7 +8,7 @@ from gateway.policy.rego.impossible_literals import impossible
 from gateway.policy.rego.lint_requirements import dangerous, malformed, unguarded
 from gateway.policy.rego.opa_cli import OpaCommand
 from gateway.policy.rego.rego_module import Module, Parser
-from gateway.policy.rego.requirements import RequirementDirectory
+from gateway.policy.rego.staged_requirements import RequirementDirectory
 from gateway.policy.sources.problem import Problem
 
 HEAD = "package mcp.requirements.x\n\nimport data.mcp.lib.call\nimport data.mcp.lib.own.mail as post\n\n"

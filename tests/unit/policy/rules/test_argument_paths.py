@@ -14,7 +14,7 @@ from gateway.policy.build import Builder, Content, PolicySource
 from gateway.policy.rules.argument_paths import ArgumentPaths
 from gateway.policy.rules.catalog_names import CatalogTarget
 from gateway.policy.rules.cross_checks import CheckContext, contradictions
-from gateway.policy.rules.rule_names import RuleNames, rule_names
+from gateway.policy.rules.names_used_in_rules import RuleNames, rule_names
 from gateway.policy.sources.environment import Environment, EnvironmentReader
 from gateway.policy.sources.problem import Problem
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from gateway.policy.rules.cross_checks import CheckContext, contradictions
 from gateway.policy.rules.data_classes import held, reach, uncleared_agents
+from gateway.policy.rules.names_used_in_rules import RuleNames, rule_names
 from gateway.policy.rules.policy_data import bundle_data
-from gateway.policy.rules.rule_names import RuleNames, rule_names
 from gateway.policy.sources.environment import Environment, EnvironmentReader
 from gateway.policy.sources.problem import Problem
 

@@ -9,8 +9,8 @@ import pytest
 from gateway.policy.rules.cross_checks import CheckContext, contradictions
 from gateway.policy.rules.fact_index import fact_index
 from gateway.policy.rules.masked_reads import compared
+from gateway.policy.rules.names_used_in_rules import RuleNames, rule_names
 from gateway.policy.rules.rule_index import rule_index
-from gateway.policy.rules.rule_names import RuleNames, rule_names
 from gateway.policy.sources.environment import Environment, EnvironmentReader
 
 NOW = 1_795_000_000.0

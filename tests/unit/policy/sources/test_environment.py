@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.policy.rules.cross_checks import CheckContext, contradictions
-from gateway.policy.rules.rule_names import rule_names
+from gateway.policy.rules.names_used_in_rules import rule_names
 from gateway.policy.sources.environment import Environment, EnvironmentReader
 from gateway.policy.sources.problem import Problem
 
