@@ -1,6 +1,7 @@
 """Files that are replaced or created whole, and locks on files.
 
-Rule 1: a call that returned is durable, the name in the directory included. A call that failed changed nothing.
+Rule 1: a call that returned is durable, the name in the directory included. A call that failed changed nothing, unless
+only the sync of the directory failed: then the new content is in place, and a power failure may undo it.
 Rule 2: a reader sees the old content or the new content, never a part.
 """
 

@@ -82,7 +82,7 @@ GATEWAY: Final[Mapping[str, LogEvent]] = {
     "policy_library_outdated": _warning("The stock library of the policy is too old for a feature in use."),
     "policy_stopped": _info("A stop is in force."),
     "policy_lifted": _info("A stop was lifted."),
-    "policy_stop_ended": _info("A stop reached its end."),
+    "policy_stop_ended": _warning("A stop reached its end; the calls that it refused may pass again."),
     "policy_stop_duration_exceeded": _warning("A stop lasts longer than the longest stop that the commands make."),
     "policy_stops_unreadable": _warning("The file of local stops cannot be read; those that were read stay in force."),
 }

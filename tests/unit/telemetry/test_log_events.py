@@ -63,7 +63,9 @@ def test_the_page_of_events_is_the_table() -> None:
     assert PAGE.read_text(encoding="utf-8") == page(), "run `make log-events`"
 
 
-@pytest.mark.parametrize("event", ["policy_rejected", "policy_emergency_rejected", "no_such_event", "upload_refused"])
+@pytest.mark.parametrize(
+    "event", ["policy_rejected", "policy_emergency_rejected", "no_such_event", "upload_refused", "policy_stop_ended"]
+)
 def test_an_event_that_needs_someone_or_that_is_unknown_is_a_warning(event: str) -> None:
     assert level_of(event) == logging.WARNING
 
